@@ -1,0 +1,43 @@
+"""The engine of one machine: DuckDB runs every verb in the process, on the lake's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+ROWS_A_BATCH = 100_000
+
+
+def _ignore(_sql: str) -> None:
+    """The default listener."""
+
+
+@dataclass
+class DuckDBEngine:
+    """See `detectors.engine.Engine`. `on_sql` hears every text that `let` and `query` are given."""
+
+    connection: duckdb.DuckDBPyConnection
+    on_sql: Callable[[str], None] = field(default=_ignore)
+
+    def each(self, name: str, table: str, function: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> None:
+        reader = self.connection.execute(f'SELECT * FROM "{table}"').to_arrow_reader(ROWS_A_BATCH)
+        results = [function(pa.Table.from_batches([batch])) for batch in reader]
+        self.let(name, pa.concat_tables(results).select(schema.names).cast(schema) if results else schema.empty_table())
+
+    def let(self, name: str, source: str | pa.Table) -> None:
+        if isinstance(source, str):
+            self.on_sql(source)
+            self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {source}')
+            return
+        self.connection.register("_handed_over", source)
+        try:
+            self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM _handed_over')
+        finally:
+            self.connection.unregister("_handed_over")
+
+    def query(self, sql: str) -> pa.Table:
+        self.on_sql(sql)
+        return self.connection.execute(sql).to_arrow_table()
