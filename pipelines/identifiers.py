@@ -19,6 +19,9 @@ CREDENTIAL_KINDS = frozenset(
 )  # fmt: skip
 """Kinds that a caller presents; every other kind names a principal."""
 
+LONG_LIVED = ("aws:key/AKIA", "okta:token/", "gcp:key/", "litellm:key/", "github:token/", "x509:cert/")
+"""How identifiers of static credentials begin: one is used for months, so a chain of it is one UTC day."""
+
 REUSED_KINDS = frozenset({"net:addr"})
 """Kinds whose names are handed on to others: they bind for an interval only."""
 
@@ -77,3 +80,9 @@ class Sql:
     def is_credential(identifier: str) -> str:
         kinds = ", ".join(f"'{kind}'" for kind in sorted(CREDENTIAL_KINDS))
         return f"(split_part({identifier}, '/', 1) IN ({kinds}))"
+
+    @staticmethod
+    def is_long_lived(identifier: str) -> str:
+        """SQL for: a static credential or a principal, of which a chain is one UTC day."""
+        static = " OR ".join(f"starts_with({identifier}, '{start}')" for start in LONG_LIVED)
+        return f"(NOT {Sql.is_credential(identifier)} OR {static})"

@@ -62,6 +62,7 @@ OBJECTS = Table(
         "object_sha256": TEXT,
         "source": TEXT,
         "object_uri": TEXT,
+        "generation": TEXT,
         "byte_start": COUNT,
         "byte_end": COUNT,
         "bytes": COUNT,
@@ -83,6 +84,7 @@ RECORDS = Table(
         "source": TEXT,
         "format": TEXT,
         "object_sha256": TEXT,
+        "byte_start": COUNT,
         "ordinal": COUNT,
         "content_sha256": TEXT,
         "ingested_at": TIME,
@@ -97,6 +99,7 @@ ACTIONS = Table(
     "actions",
     {
         "action_uid": TEXT,
+        "event_uid": TEXT,
         "deed_uid": TEXT,
         "is_primary": FLAG,
         "record_id": TEXT,
@@ -357,9 +360,10 @@ MANIFESTS = Table(
         "effective_from": TIME,
         "file": TEXT,
         "document": TEXT,
+        "lines": TEXT,
         "changed_by": TEXT,
     },
-    provenance=frozenset({"file"}),
+    provenance=frozenset({"file", "lines"}),
 )
 """One row a version of a worker's manifest; `document` is canonical JSON; `effective_from` null is the beginning."""
 

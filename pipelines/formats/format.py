@@ -21,7 +21,8 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-PIECES = pa.schema([pa.field("raw", pa.large_binary()), pa.field("reason", pa.string())])
+_PIECES: dict[str, pa.DataType] = {"raw": pa.large_binary(), "reason": pa.string()}
+PIECES = pa.schema(_PIECES)
 """What `split` yields: a record's bytes as the source wrote them; `reason` is set where the bytes are no record."""
 
 RECORDS_IN = pa.schema(
@@ -36,6 +37,7 @@ RECORDS_IN = pa.schema(
 
 _FROM_INGEST = {
     "action_uid",
+    "event_uid",
     "deed_uid",
     "is_primary",
     "source",

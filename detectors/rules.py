@@ -1,0 +1,177 @@
+"""SQL detectors: files with a YAML head are loaded and checked, run over the provided tables, shaped to findings.
+
+A file `catalogue/NAME.sql` begins with `/*---`, a YAML head (see `Head`), `---*/`, and holds one SELECT
+that gives a row for each piece of evidence (see `detectors.statement` for its columns). Everything after
+that is the same for all detectors, here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from detectors import provided, statement, tags
+from detectors.cases import Case, differences
+from detectors.engine import Engine
+from detectors.findings import FOUND, SEVERITIES, Severity, findings_sql, shaped, unfit_sql
+from detectors.located import Located, Problem, Problems, _Reader, validate
+
+_HEAD = re.compile(r"\A\s*/\*---[^\n]*\n(?P<yaml>.*?)^[ \t]*---\*/", re.DOTALL | re.MULTILINE)
+
+
+def _valid_tag(tag: str) -> str:
+    fault = tags.fault(tag)
+    if fault:
+        raise ValueError(f"{tag!r} is no tag: {fault}")
+    return tag
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LookAlike(_Strict):
+    """Something harmless that resembles what the detector seeks, and what tells the two apart."""
+
+    case: str
+    separated_by: str
+
+
+class Head(_Strict):
+    """What a detector says of itself."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,59}$")]
+    version: Annotated[int, Field(ge=1)]
+    title: str
+    description: str
+    severity: Severity
+    tags: Annotated[tuple[Annotated[str, AfterValidator(_valid_tag)], ...], Field(min_length=1)]
+    look_alikes: tuple[LookAlike, ...] = ()
+    tests: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector that may run: its head, its SELECT, and a version that changes with every change of its file."""
+
+    head: Head
+    sql: str
+    version: str
+    document: str
+    columns: frozenset[str]
+    """The columns of its rows of evidence."""
+
+    @property
+    def id(self) -> str:
+        return self.head.id
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A detector that could not be run, and why."""
+
+    detector: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the detectors that ran found (columns FOUND), and those that failed."""
+
+    findings: pa.Table
+    failures: tuple[Failure, ...]
+
+
+def load(folder: Path) -> list[Detector]:
+    """The SQL detectors of a folder, by id; raises Problems (file, line) where any cannot be used."""
+    detectors: list[Detector] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.sql")):
+        try:
+            detectors.append(read(path))
+        except Problems as error:
+            problems.extend(error.problems)
+    if problems:
+        raise Problems(problems)
+    return detectors
+
+
+def read(path: Path) -> Detector:
+    """One detector; raises Problems."""
+    file = str(path)
+    try:
+        document = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problems([Problem(file, 1, "", f"cannot be read: {error}")]) from error
+    match = _HEAD.match(document)
+    if match is None:
+        message = "has no head; begin the file with /*---, the YAML head and ---*/ on lines of their own"
+        raise Problems([Problem(file, 1, "", message)])
+    located = _located(file, document, match)
+    head = validate(located, Head)
+    problems = [] if head.id == path.stem else [located.problem(("id",), f"must be the file's name, {path.stem}")]
+    sql, first_line = document[match.end() :], document.count("\n", 0, match.end())
+    for fault in statement.faults(sql, provided.NAMES):
+        problems.append(Problem(file, first_line + fault.line, "", fault.message))
+    if problems:
+        raise Problems(problems)
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    return Detector(head, sql.strip(), f"{head.version}+{digest[:12]}", document, statement.columns(sql))
+
+
+def _located(file: str, document: str, match: re.Match[str]) -> Located:
+    """The head's values, their lines counted from the file's beginning."""
+    above = "\n" * document.count("\n", 0, match.start("yaml"))
+    reader = _Reader(file)
+    data = reader.read(above + match["yaml"])
+    if not isinstance(data, dict):
+        line = above.count("\n") + 1
+        raise Problems([Problem(file, line, "", "the head must hold `key: value` lines")])
+    return Located(file, data, reader.lines)
+
+
+def judge(engine: Engine, detectors: Sequence[Detector]) -> Judgement:
+    """Run every detector over the engine's tables; one that fails fails alone."""
+    findings: list[pa.Table] = [FOUND.empty_table()]
+    failures: list[Failure] = []
+    for detector in detectors:
+        try:
+            findings.append(findings_of(engine, detector))
+        except Exception as error:  # whatever an engine raises, the other detectors still run
+            failures.append(Failure(detector.id, f"{type(error).__name__}: {error}"))
+    return Judgement(pa.concat_tables(findings), tuple(failures))
+
+
+def findings_of(engine: Engine, detector: Detector) -> pa.Table:
+    """The findings (FOUND) of one detector; raises what the engine raises, and ValueError for rows that are unfit."""
+    evidence = f"evidence_of_{detector.id}"
+    engine.let(evidence, detector.sql)
+    unfit = engine.query(unfit_sql(evidence)).column("unfit")[0].as_py()
+    if unfit:
+        msg = f"{unfit} rows have no action_uid, time or title, or a severity that is none of {', '.join(SEVERITIES)}"
+        raise ValueError(msg)
+    rows = engine.query(findings_sql(evidence, detector.id, detector.columns))
+    return shaped(rows, detector.id, detector.version, detector.head.tags)
+
+
+def failed_cases(engine: Engine, detector: Detector, schemas: Mapping[str, pa.Schema]) -> list[str]:
+    """Run a detector's own test cases in an engine that holds nothing else; what went otherwise than expected.
+
+    `schemas` are those of the provided tables (`detectors.provided.schemas`); the engine's tables of
+    these names are replaced.
+    """
+    said: list[str] = []
+    for case in detector.head.tests:
+        for name, table in case.tables(schemas).items():
+            engine.let(name, table)
+        said += [
+            f"{case.name}: {difference}" for difference in differences(case.expected, findings_of(engine, detector))
+        ]
+    return said

@@ -1,0 +1,95 @@
+"""Actions as questions to a scope: which action is judged, by what, and which of its resources count."""
+
+from __future__ import annotations
+
+NO_TEXTS = "CAST([] AS VARCHAR[])"
+KEYS = ("manifest_sha", "kind", "manner", "format", "d1", "d2", "d3", "d4", "item", "listed")
+"""What makes two actions ask the same: `d1` to `d4` and `item` are the places of `scope_patterns.PLACES`."""
+HEAD = KEYS[:8]
+
+
+def _text(column: str) -> str:
+    return f"coalesce({column}, '')"
+
+
+def judged_sql() -> str:
+    """Actions that scope judges, by the places of their kind. `manner`: `tunnel` is a CONNECT, `role` taking one on."""
+    common = "action_uid, manifest_sha, format, coalesce(status IN ('denied', 'failure'), false) AS tried"
+    host = "lower(rtrim(dst_host, '.'))"
+    path = "split_part(split_part(url_path, '?', 1), '#', 1)"
+    known = "manifest_sha IS NOT NULL AND worker IS NOT NULL"
+    return f"""
+    SELECT {common}, 'api' AS kind, CASE WHEN obtains = 'self' THEN 'role' ELSE 'plain' END AS manner,
+        {_text("api_service")} AS d1, {_text("api_operation")} AS d2, {_text("account")} AS d3,
+        {_text("region")} AS d4, {_text("resource_uid")} AS item,
+        CASE WHEN obtains = 'self' OR resources IS NULL THEN {NO_TEXTS} ELSE resources END AS listed
+    FROM attributed
+    WHERE {known} AND category IN ('cloud', 'token')
+        AND (coalesce(obtains, '') <> 'self' OR (resource_type = 'AWS::IAM::Role' AND resource_uid <> ''))
+    UNION ALL
+    SELECT {common}, 'net', CASE WHEN http_method = 'CONNECT' THEN 'tunnel' ELSE 'plain' END,
+        {_text(host)}, {_text("CAST(dst_port AS VARCHAR)")}, {_text("http_method")}, '',
+        CASE WHEN url_path IS NULL OR http_method = 'CONNECT' THEN '' WHEN {path} = '' THEN '/' ELSE {path} END,
+        {NO_TEXTS}
+    FROM attributed
+    WHERE {known} AND category = 'proxy'
+    UNION ALL
+    SELECT {common}, 'model', 'plain', {_text("model")}, {_text("api_service")}, '', '', '', {NO_TEXTS}
+    FROM attributed
+    WHERE {known} AND category = 'model'
+    UNION ALL
+    SELECT {common}, 'tool', 'plain', {_text("account")}, {_text("tool")}, '', '', '', {NO_TEXTS}
+    FROM attributed
+    WHERE {known} AND category = 'tool'
+    """
+
+
+def asks_sql() -> str:
+    """Distinct questions: what is judged, without who did it when."""
+    keys = ", ".join(KEYS)
+    return f"SELECT row_number() OVER (ORDER BY {keys}) AS ask, {keys} FROM (SELECT DISTINCT {keys} FROM scope_judged)"
+
+
+def crooked_sql() -> str:
+    """Paths that are not yet what a server sees."""
+    return """
+    SELECT DISTINCT item AS crooked FROM scope_asks
+    WHERE kind = 'net' AND (strpos(item, '%') > 0 OR strpos(item, '/.') > 0)
+    """
+
+
+def listed_sql() -> str:
+    """Resources of api asks: all that the record lists."""
+    return """
+    SELECT ask, item FROM scope_asks WHERE kind = 'api' AND item <> ''
+    UNION
+    SELECT ask, item FROM (SELECT ask, unnest(listed) AS item FROM scope_asks WHERE kind = 'api') WHERE item <> ''
+    """
+
+
+def items_sql() -> str:
+    """What is judged within an ask: each resource that contains no other listed one, the path, or nothing ('').
+
+    Keys of S3 and names of IAM are flat: `b/logs` does not contain `b/logs/1`, though the bucket `b` does.
+    """
+    return """
+    WITH containers AS (
+        SELECT DISTINCT outside.ask, outside.item
+        FROM scope_listed AS outside JOIN scope_listed AS inside ON outside.ask = inside.ask
+        WHERE (starts_with(inside.item, outside.item || '/') OR starts_with(inside.item, outside.item || ':'))
+            AND NOT (outside.item LIKE 'arn:%:s3:::%/%' OR outside.item LIKE 'arn:%:iam::%')
+    ),
+    judged AS (
+        SELECT listed.ask, listed.item
+        FROM scope_listed AS listed LEFT JOIN containers
+            ON listed.ask = containers.ask AND listed.item = containers.item
+        WHERE containers.ask IS NULL
+    )
+    SELECT ask, item FROM judged
+    UNION ALL
+    SELECT asks.ask, CASE WHEN asks.kind = 'net' THEN coalesce(straight.path, asks.item) ELSE '' END
+    FROM scope_asks AS asks
+    LEFT JOIN (SELECT DISTINCT ask FROM judged) AS named ON asks.ask = named.ask
+    LEFT JOIN scope_straight AS straight ON asks.item = straight.crooked
+    WHERE named.ask IS NULL
+    """

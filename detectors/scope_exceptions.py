@@ -1,0 +1,182 @@
+"""What is allowed though no line of its kind says so: own roles, declared secrets, endpoints of allowed services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from detectors.endpoints import HOST_IS_ACCOUNT, HOST_SERVICES, services
+from detectors.engine import Engine
+from detectors.scope_patterns import matches
+
+
+@dataclass(frozen=True)
+class SecretRead:
+    """An operation that hands out the value of a secret, and how the secret's name stands in the resource."""
+
+    service: str
+    operation: str
+    name: str
+    """A regular expression (RE2 and Java alike) whose first group is the name."""
+
+
+_SECRETS_MANAGER = ":secret:(.+)-[A-Za-z0-9]{6}$"
+"""Secrets Manager appends a dash and six characters to the name in an ARN."""
+_PARAMETER = ":parameter(/.+)$"
+
+SECRET_READS = (
+    SecretRead("secretsmanager.amazonaws.com", "GetSecretValue", _SECRETS_MANAGER),
+    SecretRead("secretsmanager.amazonaws.com", "BatchGetSecretValue", _SECRETS_MANAGER),
+    SecretRead("ssm.amazonaws.com", "GetParameter", _PARAMETER),
+    SecretRead("ssm.amazonaws.com", "GetParameters", _PARAMETER),
+    SecretRead("ssm.amazonaws.com", "GetParametersByPath", _PARAMETER),
+    SecretRead("ssm.amazonaws.com", "GetParameterHistory", _PARAMETER),
+    SecretRead("vault", "read", "^(.+)$"),
+    SecretRead(
+        "secretmanager.googleapis.com",
+        "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion",
+        "/secrets/([^/]+)/versions/[^/]+$",
+    ),
+)
+
+
+def let_exceptions(engine: Engine) -> None:
+    """Make `scope_own_roles`, `scope_secrets` and `scope_endpoints` from what `detectors.scope` has made so far."""
+    engine.let("scope_own_roles", own_roles_sql())
+    engine.let("scope_secret_reads", _secret_reads())
+    engine.let("scope_secret_names", secret_names_sql())
+    engine.let("scope_secrets", secrets_sql())
+    engine.let("scope_hosts", hosts_sql())
+    engine.each("scope_host_services", "scope_hosts", services, HOST_SERVICES)
+    engine.let("scope_account_hosts", account_hosts_sql())
+    engine.let("scope_service_hosts", service_hosts_sql())
+    engine.let("scope_endpoints", endpoints_sql())
+
+
+def own_roles_sql() -> str:
+    """Roles taken on that one of the worker's identities names."""
+    role = "'aws:role/' || tries.item"
+    return f"""
+    SELECT DISTINCT tries.head, tries.item
+    FROM scope_tries AS tries
+    JOIN scope_heads AS heads ON tries.head = heads.head
+    JOIN identities ON tries.manifest_sha = identities.manifest_sha AND {matches(role, "identities.uid_like")}
+    WHERE heads.manner = 'role'
+    """
+
+
+def _secret_reads() -> pa.Table:
+    return pa.table(
+        {
+            "service": pa.array([read.service for read in SECRET_READS], pa.string()),
+            "operation": pa.array([read.operation for read in SECRET_READS], pa.string()),
+            "name": pa.array([read.name for read in SECRET_READS], pa.string()),
+        }
+    )
+
+
+def secret_names_sql() -> str:
+    """Secrets whose value is read, by each of their names: the resource as logged, and the name within it.
+
+    A parameter's ARN does not tell `/a` from `a` at the top level, so both are its names.
+    """
+    inner = "regexp_extract(read.item, read.name, 1)"
+    return f"""
+    WITH read AS (
+        SELECT tries.ask, tries.item, tries.manifest_sha, reads.name
+        FROM scope_tries AS tries
+        JOIN scope_heads AS heads ON tries.head = heads.head
+        JOIN scope_secret_reads AS reads ON heads.d1 = reads.service AND heads.d2 = reads.operation
+        WHERE heads.kind = 'api' AND heads.manner = 'plain' AND tries.item <> ''
+    )
+    SELECT ask, item, manifest_sha, item AS name FROM read
+    UNION
+    SELECT ask, item, manifest_sha, {inner} FROM read WHERE {inner} <> ''
+    UNION
+    SELECT ask, item, manifest_sha, substr({inner}, 2) FROM read WHERE starts_with({inner}, '/')
+    UNION
+    SELECT ask, item, manifest_sha, split_part(item, ':secret:', 2) FROM read WHERE strpos(item, ':secret:') > 0
+    """
+
+
+def secrets_sql() -> str:
+    """Secrets that the manifest's `secrets` names, with the first pattern that does."""
+    return f"""
+    SELECT names.ask, names.item, patterns.file, patterns.line
+    FROM scope_secret_names AS names
+    JOIN secret_patterns AS patterns ON names.manifest_sha = patterns.manifest_sha
+        AND {matches("names.name", "patterns.pattern")}
+    QUALIFY row_number() OVER (PARTITION BY names.ask, names.item ORDER BY patterns.ordinal, names.name) = 1
+    """
+
+
+def hosts_sql() -> str:
+    """Hosts that were called."""
+    return "SELECT DISTINCT d1 AS host FROM scope_heads WHERE kind = 'net' AND d1 <> ''"
+
+
+_CALLED = "(SELECT DISTINCT manifest_sha, d1 AS host FROM scope_heads WHERE kind = 'net' AND d1 <> '') AS called"
+_SERVICE_GLOBS = """scope_globs AS globs
+        ON called.manifest_sha = globs.manifest_sha AND globs.kind = 'api' AND globs.place = 1"""
+
+
+def account_hosts_sql() -> str:
+    """Which api line names a called host as the account of a service whose accounts are hosts (an Okta org)."""
+    of_such_a_service = " OR ".join(matches(f"'{service}'", "globs.pattern") for service in sorted(HOST_IS_ACCOUNT))
+    return f"""
+    SELECT DISTINCT called.manifest_sha, called.host, globs.ordinal
+    FROM {_CALLED} JOIN {_SERVICE_GLOBS} AND ({of_such_a_service})
+    JOIN scope_globs AS accounts ON called.manifest_sha = accounts.manifest_sha AND accounts.kind = 'api'
+        AND accounts.place = 3 AND accounts.ordinal = globs.ordinal AND {matches("called.host", "accounts.pattern")}
+    """
+
+
+def service_hosts_sql() -> str:
+    """Which api line speaks of a service whose endpoint a called host is, by the table or by being its very name.
+
+    Where accounts are hosts, a line that states accounts speaks of those hosts alone.
+    """
+    tenants = ", ".join(f"'{service}'" for service in sorted(HOST_IS_ACCOUNT))
+    return f"""
+    SELECT called.manifest_sha, called.host, globs.ordinal
+    FROM {_CALLED} JOIN scope_host_services AS known ON called.host = known.host
+    JOIN {_SERVICE_GLOBS} AND {matches("known.service", "globs.pattern")}
+    JOIN scope_rules AS rules ON globs.manifest_sha = rules.manifest_sha AND globs.ordinal = rules.ordinal
+    WHERE NOT (known.service IN ({tenants}) AND rules.states3 IS NOT NULL)
+    UNION
+    SELECT called.manifest_sha, called.host, globs.ordinal
+    FROM {_CALLED} JOIN {_SERVICE_GLOBS} AND called.host = globs.pattern
+    WHERE strpos(globs.pattern, '%') = 0 AND strpos(globs.pattern, '.') > 0
+    UNION
+    SELECT manifest_sha, host, ordinal FROM scope_account_hosts
+    """
+
+
+def endpoints_sql() -> str:
+    """Heads whose host is an endpoint of an allowed service, with the api line that decides so.
+
+    The first line that speaks of the service decides; a deny line does so only where it denies the whole service.
+    What else an allow line states cannot be seen from the network, but for the account that is the host.
+    """
+    return """
+    WITH deciding AS (
+        SELECT hosts.manifest_sha, hosts.host, rules.ordinal, rules.effect, rules.file, rules.line,
+            concat_ws(',', rules.states2, CASE WHEN rules.states3 IS NOT NULL AND accounts.ordinal IS NULL
+                THEN rules.states3 END, rules.states4, rules.states5) AS unseen
+        FROM scope_service_hosts AS hosts
+        JOIN scope_rules AS rules ON hosts.manifest_sha = rules.manifest_sha AND hosts.ordinal = rules.ordinal
+        LEFT JOIN scope_account_hosts AS accounts ON hosts.manifest_sha = accounts.manifest_sha
+            AND hosts.host = accounts.host AND hosts.ordinal = accounts.ordinal
+        WHERE rules.effect = 'allow' OR (rules.states2 IS NULL AND rules.states3 IS NULL AND rules.states4 IS NULL
+            AND rules.states5 IS NULL)
+        QUALIFY row_number() OVER (PARTITION BY hosts.manifest_sha, hosts.host ORDER BY rules.ordinal) = 1
+    )
+    SELECT heads.head, deciding.ordinal, deciding.file, deciding.line,
+        concat_ws(',', CASE WHEN heads.manner = 'tunnel' AND NOT heads.sees2 THEN 'ports' END,
+            nullif(deciding.unseen, '')) AS unseen
+    FROM scope_heads AS heads
+    JOIN deciding ON heads.manifest_sha = deciding.manifest_sha AND heads.d1 = deciding.host
+    WHERE heads.kind = 'net' AND deciding.effect = 'allow'
+        AND (heads.manner <> 'tunnel' OR heads.d2 = '443' OR NOT heads.sees2)
+    """

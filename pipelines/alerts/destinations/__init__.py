@@ -1,0 +1,1 @@
+"""The types of destination: every module here that defines `DESTINATION` is one."""

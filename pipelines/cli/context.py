@@ -1,0 +1,103 @@
+"""What every command has in common: the configuration, the store, and how tables are printed."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+from filelock import FileLock
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from detectors.findings import printable
+from pipelines import schema
+from pipelines.lake.store import prepare_folders
+from pipelines.settings import Settings, load
+
+
+@dataclass(frozen=True)
+class Context:
+    """One command's view of the product."""
+
+    config: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The validated configuration; raises `Problems`."""
+        return load(self.config)
+
+    def read(self, sql: str, parameters: Sequence[object] | dict[str, object] | None = None) -> pa.Table:
+        """The rows of a SELECT over the lake's latest snapshot."""
+        with self.settings.lake.reading() as connection:
+            return connection.execute(sql, parameters).to_arrow_table()
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        """Append rows in one short transaction."""
+        by_name = {one.name: one for one in schema.TABLES}
+        with self.settings.lake.writing() as writer:
+            writer.append(by_name[table], rows)
+
+    def delivery_lock(self) -> AbstractContextManager[object]:
+        """Held while alerts are sent, so that no alert is sent twice at once; the lake stays free."""
+        prepare_folders(self.settings.lake)
+        return FileLock(self.settings.lake.delivery_lock_file, timeout=0, mode=0o600)
+
+    def print_table(self, table: pa.Table, json: bool) -> None:
+        """Print rows as a table for people, or as one JSON array."""
+        if json:
+            click.echo(as_json(table.to_pylist()))
+            return
+        shown = RichTable(box=None, header_style="bold", pad_edge=False)
+        for name in table.column_names:
+            shown.add_column(Text(name), overflow="fold")
+        for row in table.to_pylist():
+            shown.add_row(*(plain(value) for value in row.values()))
+        console().print(shown)
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+def console() -> Console:
+    """Where text for people goes: no markup is read out of it."""
+    return Console(markup=False, highlight=False, soft_wrap=not Console().is_terminal)
+
+
+def plain(value: Any) -> Text:
+    """A value as text that cannot drive a terminal."""
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, datetime):
+        return Text(instant(value))
+    if isinstance(value, list):
+        return Text(printable(", ".join(str(part) for part in value)))
+    return Text(printable(str(value)))
+
+
+def instant(value: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return value.isoformat(timespec="milliseconds") + "Z"
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """JSON in ASCII, so that control characters in log text stay escaped; times are RFC 3339 UTC."""
+    return json_text.dumps(value, default=_jsonable, indent=indent, ensure_ascii=True, allow_nan=False)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)

@@ -1,0 +1,92 @@
+"""Stage (c): one transaction that judges what stage (b) left, and writes findings, evidence and alerts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from detectors import behaviour, catalogue, rules, scope
+from detectors.rules import Detector, Failure
+from pipelines import schema
+from pipelines.detect import coverage, manifests, provide
+from pipelines.detect.revise import Revised, revise
+from pipelines.ingest.commit import stage_row
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.replace import replace
+from pipelines.lake.store import Writer
+from pipelines.settings import Settings
+
+CATALOGUE = Path(next(iter(catalogue.__path__)))
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What stage (c) changed, and the detectors that failed (each alone)."""
+
+    findings: Revised
+    failures: tuple[Failure, ...]
+
+
+def detectors(settings: Settings) -> list[Detector]:
+    """The SQL detectors of the catalogue and of the user's folders. Raises `Problems`."""
+    return [one for folder in (CATALOGUE, *settings.rules) for one in rules.load(folder)]
+
+
+def commit(
+    writer: Writer,
+    engine: DuckDBEngine,
+    settings: Settings,
+    loaded: Sequence[Detector],
+    current: Sequence[str],
+    *,
+    run_id: str,
+    now: datetime,
+    inputs_sha256: str,
+) -> Detected:
+    """Judge every action by scope, rules and behaviour; write what is new, revised or withdrawn."""
+    manifests.provide(engine, current)
+    provide.provide(engine)
+    scope.judge(engine)
+    judged = rules.judge(engine, loaded)
+    failures = list(judged.failures)
+    found = [judged.findings]
+    try:
+        unusual, models = behaviour.judge(engine)
+        found.append(behaviour.found(unusual))
+        _record_models(writer, models)
+    except Exception as error:  # noqa: BLE001 - a detector fails alone, whatever its reason
+        failures.append(Failure(behaviour.DETECTOR, f"{type(error).__name__}: {error}"))
+    engine.let("coverage_now", coverage.rows(engine))
+    replace(writer, schema.COVERAGE, "coverage_now", key=("worker", "source", "hour", "missing"))
+    _record_versions(writer, loaded, now)
+    failed = frozenset(failure.detector for failure in failures)
+    revised = revise(writer, engine, pa.concat_tables(found), failed, settings, now)
+    stage_row(writer, run_id, "c", now, inputs_sha256)
+    return Detected(revised, tuple(failures))
+
+
+def _record_models(writer: Writer, models: pa.Table) -> None:
+    known = {row[0] for row in writer.connection.execute("SELECT model_id FROM lake.models").fetchall()}
+    fresh = [row for row in models.to_pylist() if row["model_id"] not in known]
+    rows = [{**row, "input_snapshot": writer.input_snapshot} for row in fresh]
+    writer.append(schema.MODELS, pa.Table.from_pylist(rows, schema=schema.MODELS.arrow))
+
+
+def _record_versions(writer: Writer, loaded: Sequence[Detector], now: datetime) -> None:
+    """Keep the text of every detector version that ever judged, so that a finding can be repeated."""
+    stored = writer.connection.execute("SELECT detector, version FROM lake.detector_versions").fetchall()
+    rows = [
+        {"detector": one.id, "version": one.version, "first_used_at": now, "document": one.document}
+        for one in loaded
+        if (one.id, one.version) not in set(stored)
+    ]
+    version = behaviour.version()
+    if (behaviour.DETECTOR, version) not in set(stored):
+        document = json.dumps(behaviour.parameters())
+        rows.append({"detector": behaviour.DETECTOR, "version": version, "first_used_at": now, "document": document})
+    writer.append(schema.DETECTOR_VERSIONS, pa.Table.from_pylist(rows, schema=schema.DETECTOR_VERSIONS.arrow))

@@ -1,0 +1,48 @@
+"""The tables that detectors read, made from the lake as stage (b) left it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from detectors.engine import Engine
+from pipelines import schema
+from pipelines.formats import all_formats
+from pipelines.lake.views import attributions_sql
+
+_FROM_ATTRIBUTION = {"delegator": "coalesce(t.delegator, a.delegator)"}
+
+
+def provide(engine: Engine) -> None:
+    """`attributed`, `horizons`, `observes` and `roles`; the manifest tables must be there already."""
+    engine.let("attributions_now", attributions_sql())
+    columns = ", ".join(f"{_FROM_ATTRIBUTION.get(name, f'a.{name}')} AS {name}" for name in schema.ACTIONS.columns)
+    engine.let(
+        "attributed",
+        f"""
+        SELECT {columns}, t.worker, t.strength, t.confidence, t.chain_id, v.manifest_sha
+        FROM actions AS a
+        JOIN attributions_now AS t ON t.action_uid = a.action_uid
+        LEFT JOIN manifest_versions AS v
+          ON v.worker = t.worker AND a.time >= v.valid_from AND a.time < v.valid_to
+        WHERE a.is_primary
+        """,
+    )
+    engine.let("horizons", "SELECT source, max(time) AS horizon FROM actions GROUP BY source")
+    engine.let(
+        "roles",
+        """
+        SELECT worker, role FROM manifest_versions
+        QUALIFY row_number() OVER (PARTITION BY worker ORDER BY valid_from DESC) = 1
+        """,
+    )
+    engine.let("observes", _observes())
+
+
+def _observes() -> pa.Table:
+    pairs = [(name, column) for name, item in sorted(all_formats().items()) for column in sorted(item.observes)]
+    return pa.table(
+        {
+            "format": pa.array([name for name, _ in pairs], pa.string()),
+            "column": pa.array([column for _, column in pairs], pa.string()),
+        }
+    )

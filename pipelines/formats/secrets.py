@@ -1,0 +1,232 @@
+"""Secrets in log text, replaced before anything is stored.
+
+A secret becomes `hmac:` and 32 hex digits of HMAC-SHA256 under the lake's own key, so that two records
+that hold the same secret can still be joined, and nobody can use it. Names of credentials (access key
+ids, token ids) are no secrets and stay.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import polars as pl
+
+from pipelines.formats.format import Secret
+from pipelines.formats.text import Strings, replaced
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class General:
+    """A secret that any log may hold, looked for only in rows that hold one of the literal `hints`."""
+
+    hints: tuple[str, ...]
+    secret: Secret
+
+
+def _cases(*names: str) -> tuple[str, ...]:
+    """Names as given, and in lower, upper and title case."""
+    return tuple(sorted({each for name in names for each in (name, name.lower(), name.upper(), name.title())}))
+
+
+def _any(names: Sequence[str]) -> str:
+    return "|".join(map(re.escape, names))
+
+
+_PARAMETERS = (
+    "access_token", "refresh_token", "id_token", "token", "subject_token", "actor_token", "sig", "signature",
+    "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "code", "client_secret", "secret",
+    "client_assertion", "assertion", "SAMLResponse", "SharedAccessSignature", "SharedAccessKey", "AccountKey",
+    "api_key", "api-key", "apikey", "key", "password", "passwd", "pwd",
+)  # fmt: skip
+"""Parameters of queries and form bodies whose values are secrets, in any letter case."""
+
+_PARAMETER_ENDS = (
+    "token", "sig", "signature", "code", "secret", "assertion", "SAMLResponse", "key", "Key",
+    "password", "passwd", "pwd",
+)  # fmt: skip
+
+_MEMBERS = (
+    "secretAccessKey", "sessionToken", "aws_secret_access_key", "aws_session_token", "access_token", "accessToken",
+    "refresh_token", "refreshToken", "id_token", "idToken", "client_secret", "clientSecret", "password", "passwd",
+    "private_key", "privateKey", "x-api-key", "cookie", "set-cookie",
+)  # fmt: skip
+"""Members of JSON objects whose strings are secrets, in any letter case, in JSON within JSON too."""
+
+_TOKEN = r"[A-Za-z0-9._~+/-]{16,}=*|[A-Za-z._~+/-]*[0-9][A-Za-z0-9._~+/-]*=*|[A-Za-z0-9._~+/-]+="
+"""What follows an authentication scheme: long, or with a digit or `=`, so that "Bearer required" is none."""
+
+GENERAL: tuple[General, ...] = (
+    General(("PRIVATE KEY-----",), Secret(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----((?:[^-]|-[^-])+)-----END")),
+    General(("eyJ",), Secret(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3})")),
+    General(("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Secret(r"\b(gh[pousr]_[A-Za-z0-9]{20,})")),
+    General(("github_pat_",), Secret(r"\b(github_pat_[A-Za-z0-9_]{20,})")),
+    General(("glpat-",), Secret(r"\b(glpat-[A-Za-z0-9_-]{20,})")),
+    General(("xox", "xapp-"), Secret(r"\b((?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,})")),
+    General(("sk-",), Secret(r"\b(sk-[A-Za-z0-9_-]{20,})")),
+    General(("hvs.", "hvb.", "hvr."), Secret(r"\b(hv[sbr]\.[A-Za-z0-9_-]{20,})")),
+    General(("AIza",), Secret(r"\b(AIza[A-Za-z0-9_-]{35})")),
+    General(("earer", "EARER"), Secret(rf"(?i)\bbearer(?:[ +]|%20)+({_TOKEN})")),
+    General(("asic", "ASIC"), Secret(rf"(?i)\bbasic(?:[ +]|%20)+({_TOKEN})")),
+    General(("SSWS",), Secret(r"\bSSWS +([A-Za-z0-9_-]{20,})")),
+    General(
+        ("uthorization", "UTHORIZATION"),
+        Secret(
+            r"""(?i)authorization\\*["']?\s*[:=]\s*\\*["']?(?:token |apikey )?"""
+            r"""([A-Za-z0-9._~+/-]{16,}=*)(?:["'\\,;]|$)"""
+        ),
+    ),
+    General(("://",), Secret(r"""://[^\s"'\\/@:?#<>]*:([^\s"'\\/@?#<>]+)@""")),
+    General(
+        tuple(f"{name}{equals}" for name in _cases(*_PARAMETER_ENDS) for equals in ("=", "%3D")),
+        Secret(rf"""(?i)(?:^|[?&;\s"'(,]|u0026|%26|%3F)(?:{_any(_PARAMETERS)})(?:=|%3D)([^\s"'\\&;,<>#|\]}})]+)"""),
+    ),
+    General(_cases(*_MEMBERS), Secret(rf"""(?i)"(?:{_any(_MEMBERS)})"\s*:\s*"((?:[^"\\]|\\.)+)""" + '"')),
+    General(_cases(*_MEMBERS), Secret(rf"""(?i)\\+"(?:{_any(_MEMBERS)})\\+"\s*:\s*\\+"([^"\\]+)""")),
+)
+
+_ALL_HINTS = sorted({hint for general in GENERAL for hint in general.hints})
+_HINTS = [_any(_ALL_HINTS[at : at + 60]) for at in range(0, len(_ALL_HINTS), 60)]
+"""Searches for any hint, none for more than the 64 or so literals that are found with vector instructions."""
+_DONE = re.compile(r"hmac:[0-9a-f]{32}")
+_TORN_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
+_QUOTE = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_PASSES = 4
+"""A replacement may bring another secret's pattern to light; passes end at the first that changes nothing."""
+
+_NONCE = secrets.token_hex(8)
+_OPEN, _MIDDLE, _CLOSE = (f"\0{name}{_NONCE}\0" for name in "omc")
+"""Marks around a match and its group. Logs cannot hold them: they are made anew in each process."""
+
+
+def redact(raw: Strings, key: bytes, patterns: Sequence[Secret]) -> Strings:
+    """`raw` with every match of `patterns` and of GENERAL replaced: its first group, by its HMAC under `key`.
+
+    Only rows that a vectorised search finds are rewritten. Rust's regular expressions do the searching,
+    in time linear in the text. JSON stays valid JSON, equal secrets become equal texts, and redacting
+    once more changes nothing. Where the group's text stands several times within a match, the last is meant.
+    """
+    texts = pl.Series(raw)
+    search = _search(tuple(pattern.pattern for pattern in patterns))
+    rows = pl.repeat(value=False, n=len(texts), eager=True)
+    for hint in [*_HINTS, *search.own]:
+        rows |= texts.str.contains(hint).fill_null(value=False)
+    numbers = rows.arg_true()
+    once = texts.gather(numbers)
+    for _ in range(_PASSES):
+        marked = once.str.replace_all(search.whole, search.marks)
+        found = once != marked
+        numbers = numbers.filter(found)
+        if numbers.is_empty():
+            break
+        before = once.filter(found)
+        written = [_written(text, key) for text in marked.filter(found).to_list()]
+        once = pl.Series(written, dtype=pl.String)
+        changed = before != once
+        numbers, once = numbers.filter(changed), once.filter(changed)
+        texts = texts.scatter(numbers, once)
+    was = pl.Series(raw)
+    changed = (was != texts).fill_null(value=False)
+    return replaced(raw, changed.to_numpy(), texts.filter(changed).to_list()) if changed.any() else raw
+
+
+@dataclass(frozen=True)
+class _Search:
+    """All patterns as one: `own` are those of the format, `marks` is what a match of `whole` becomes."""
+
+    own: tuple[str, ...]
+    whole: str
+    marks: str
+
+
+@cache
+def _search(patterns: tuple[str, ...]) -> _Search:
+    every = [*patterns, *(general.secret.pattern for general in GENERAL)]
+    groups, firsts = 1, []
+    for pattern in every:
+        firsts.append(f"${{{groups}}}")
+        groups += re.compile(pattern).groups
+    whole = "|".join(f"(?:{pattern})" for pattern in every)
+    marks = f"{_OPEN}${{0}}{_MIDDLE}{''.join(firsts)}{_CLOSE}"
+    return _Search(tuple(map(_ascii_words, patterns)), _ascii_words(whole), marks)
+
+
+def _ascii_words(pattern: str) -> str:
+    """The pattern with RE2's word boundaries, which are of ASCII; Rust's are of Unicode, and slow."""
+    return re.sub(r"\\(.)", lambda escape: r"(?-u:\b)" if escape[1] == "b" else escape[0], pattern, flags=re.DOTALL)
+
+
+def _written(marked: str, key: bytes) -> str:
+    """A text whose matches are marked, with the secrets in them replaced."""
+    text, *matches = marked.split(_OPEN)
+    json_text = text.startswith(("{", "["))
+    for match in matches:
+        whole, rest = match.split(_MIDDLE)
+        secret, after = rest.split(_CLOSE)
+        text += _replacement(text[-64:], whole, secret, json_text, key) + after
+    return text
+
+
+def _replacement(ahead: str, whole: str, secret: str, json_text: bool, key: bytes) -> str:
+    """A match with its secret replaced, whole escapes only and never across the end of a JSON string."""
+    if not secret or _DONE.match(secret):
+        return whole
+    start = whole.rfind(secret)
+    ahead += whole[:start]
+    if "\\" in ahead[-6:] and (torn := _TORN_ESCAPE.search(ahead)):
+        begun = torn[1] + secret[:1] if torn[1] == "\\" else torn[1]
+        missing = (6 if begun.startswith("\\u") else 2) - len(torn[1])
+        secret, start = secret[missing:], start + missing
+    if json_text and '"' in secret and (quote := _QUOTE.match(secret)):
+        secret = secret[: quote.end() - 1]
+    if "\\" in secret[-6:] and (torn := _TORN_ESCAPE.search(secret)):
+        secret = secret[: torn.start(1)]
+    return whole[:start] + mark(secret, key) + whole[start + len(secret) :] if secret else whole
+
+
+def mark(secret: str, key: bytes) -> str:
+    """`hmac:` and 32 hex digits. The escapes of JSON and of URLs are undone first, so that spellings do not matter."""
+    if "\\" in secret:
+        with suppress(ValueError):
+            secret = str(json.loads(f'"{secret}"', strict=False))
+    plain = secret.encode(errors="surrogatepass")
+    plain = unquote_to_bytes(plain) if b"%" in plain else plain
+    return "hmac:" + hmac.digest(key, plain, "sha256").hex()[:32]
+
+
+def lake_key(path: Path) -> bytes:
+    """The lake's own key of 32 bytes; made, for its owner alone, where there is none yet.
+
+    Two processes that start at once end up with the same key. A key of another size, or one that others
+    may read, is a ValueError that says what to do.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+    if path.stat().st_mode & 0o077:
+        raise ValueError(f"{path}: others may read the lake's key; chmod 600 it")
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{path}: the lake's key has {len(key)} bytes, not {KEY_BYTES}; restore it from a backup")
+    return key

@@ -1,0 +1,270 @@
+"""The DuckDB SQL behind `squid`: lines to the values of their logformat, and those to actions."""
+
+from __future__ import annotations
+
+from pipelines.formats.squid_logformat import Field, Logformat
+from pipelines.identifiers import Sql
+
+COLUMNS = (
+    "time", "time_kind", "time_precision", "class_uid", "activity", "principal", "principal_type", "identity_strength",
+    "src_ip", "src_port", "user_agent", "http_method", "dst_host", "dst_port", "dst_ip", "url_path", "status",
+    "status_code", "error", "duration_ms", "bytes_out", "bytes_in", "request_uid", "trace_uid",
+)  # fmt: skip
+"""The action columns that this format fills."""
+
+_CHECKED_NAMES = ("un", "ul", "LOGIN", "ue", "EXT_USER", "us")
+"""Names that the proxy checked, if it checks any; `%ui` is what the client's own ident server said."""
+
+
+def actions_sql(logformat: Logformat, authenticated: bool) -> str:
+    """One row a record of `records`, in the columns of ACTIONS_OUT that are filled."""
+    steps = {
+        "matched": _matched(logformat),
+        "fields": _fields(logformat),
+        "urls": _urls(),
+        "told": _told(logformat, authenticated),
+    }
+    named = ", ".join(f"{name} AS ({sql})" for name, sql in steps.items())
+    return f"WITH {named} {_judged(logformat)}"
+
+
+def _matched(logformat: Logformat) -> str:
+    """A row a record: the groups of its match, all empty where it does not match."""
+    groups = ", ".join(f"'{name}'" for name in logformat.groups)
+    pattern = logformat.pattern.replace("'", "''")
+    return f"SELECT record_id, realm, raw, regexp_extract(coalesce(raw, ''), '{pattern}', [{groups}]) AS m FROM records"
+
+
+def _fields(logformat: Logformat) -> str:
+    """A row a record: the logformat's values, decoded, null where Squid wrote a dash."""
+
+    def text(*codes: str, argument: str | None = None) -> str:
+        found = logformat.of(*codes, argument=argument)
+        values = [_decoded(field) for field in found]
+        return f"coalesce({', '.join(values)})" if values else "CAST(NULL AS VARCHAR)"
+
+    def url() -> str:
+        found = logformat.of(">ru", "URI", "ru", "<ru")
+        values = [_decoded(f) if f.encoding in {"url", "quoted"} else _known(f) for f in found]
+        return f"coalesce({', '.join(values)})" if values else "CAST(NULL AS VARCHAR)"
+
+    columns = {
+        "time": _time(logformat),
+        "method": text(">rm", "METHOD", "rm", "<rm"),
+        "url": url(),
+        "scheme": text(">rs", "PROTO", "<rs"),
+        "host": text(">rd", "DST", "<rd"),
+        "port": text(">rP", "PORT", "<rP"),
+        "path": text(">rp", "PATH", "rp", "<rp"),
+        "host_header": text(">h", ">ha", argument="host"),
+        "sni": text("ssl::>sni"),
+        "client": text(">a", "SRC"),
+        "client_port": text(">p", "SRCPORT"),
+        "user_name": text(*_CHECKED_NAMES, "ui"),
+        "user_claimed": f"{text(*_CHECKED_NAMES)} IS NULL",
+        "result": text("Ss"),
+        "code": text(">Hs", "Hs", "<Hs"),
+        "err_code": text("err_code"),
+        "hierarchy": text("Sh"),
+        "peer": text("<a"),
+        "elapsed": text("tr"),
+        "sent": text("<st"),
+        "received": text(">st"),
+        "exchanged": text("st"),
+        "agent": f"coalesce({text('>h', argument='user-agent')}, {text('>ha', argument='user-agent')})",
+        "traceparent": f"coalesce({text('>h', argument='traceparent')}, {text('>ha', argument='traceparent')})",
+        "request_id": f"coalesce({text('<h', argument='x-amzn-requestid')}, {text('<h', argument='x-amz-request-id')})",
+    }
+    named = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    return f"SELECT record_id, realm, raw, m.whole <> '' AS matches, {named} FROM matched"
+
+
+def _known(field: Field) -> str:
+    return f"nullif(nullif(m.{field.name}, '-'), '')"
+
+
+def _decoded(field: Field) -> str:
+    """The value as it was before Squid encoded it; a raw one is left alone, `%41` in it is three characters."""
+    text = _known(field)
+    if field.encoding == "raw":
+        return text
+    if field.encoding in {"quoted", "shell", "mime"}:
+        unquoted = f"regexp_replace({text}, '^\"(.*)\"$', '\\1', 's')" if field.encoding == "shell" else text
+        text = _unescaped(unquoted)
+    if field.encoding in {"mime", "url", "pass"}:
+        # Bytes that are no UTF-8 cannot be shown; such a name stays in its encoded form.
+        text = f"CASE WHEN contains({text}, '%') THEN coalesce(try(url_decode({text})), {text}) ELSE {text} END"
+    return f"nullif({text}, '')"
+
+
+def _unescaped(text: str) -> str:
+    """Backslash pairs undone in one pass: a doubled backslash hides behind chr(1) meanwhile."""
+    steps = (("'\\\\'", "chr(1)"), ("'\\\"'", "'\"'"), ("'\\r'", "chr(13)"), ("'\\n'", "chr(10)"), ("'\\t'", "chr(9)"))
+    undone = text
+    for pair, character in (*steps, ("chr(1)", "'\\'")):
+        undone = f"replace({undone}, {pair}, {character})"
+    return f"CASE WHEN contains({text}, '\\') THEN {undone} ELSE {text} END"
+
+
+def _time(logformat: Logformat) -> str:
+    """The moment the line tells, as a UTC TIMESTAMP: the transaction's end, or its start where only that is there."""
+    seconds, fractions = logformat.of("ts"), logformat.of("tu")
+    if seconds:
+        micros = f"try_cast({_known(seconds[0])} AS BIGINT) * 1000000"
+        if fractions:
+            unit = 10 ** (6 - min(fractions[0].digits or 3, 6))
+            micros = f"{micros} + coalesce(try_cast({_known(fractions[0])} AS BIGINT) * {unit}, 0)"
+        return f"CASE WHEN length(m.{seconds[0].name}) <= 11 THEN {_moment(micros)} END"
+    clocks = [field for field in logformat.fields if field.clock]
+    if clocks:
+        clock, value = str(clocks[0].clock), _known(clocks[0])
+        if "%z" not in clock:
+            clock, value = f"{clock} %z", f"regexp_replace({value}, ' \\+0000$', '') || ' +0000'"
+        return _moment(f"epoch_us(try_strptime({value}, '{clock.replace(chr(39), chr(39) * 2)}'))")
+    start = _known(logformat.of("tS")[0])
+    return _moment(f"try_cast(round(try_cast({start} AS DECIMAL(28, 9)) * 1000000) AS BIGINT)")
+
+
+def _moment(micros: str) -> str:
+    return f"CASE WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN make_timestamp({micros}) END"
+
+
+def _urls() -> str:
+    """A row a record: where the request went. What precedes the last `@` of an authority is no host (RFC 3986, 3.2)."""
+    authority = r"^(\[[^\]]*\]|[^:/?#\[]*)(?::([0-9]*))?(/[^?#]*)?"
+    header_port = "CASE WHEN aim.host = '' AND host IS NULL THEN regexp_extract(host_header, ':([0-9]+)$', 1) END"
+    return f"""
+        SELECT *,
+               coalesce(nullif(aim.host, ''), host,
+                        regexp_extract(host_header, '^(\\[[^\\]]*\\]|[^:]*)', 1), sni) AS to_host,
+               coalesce(try_cast(nullif(aim.port, '') AS BIGINT), try_cast(port AS BIGINT),
+                        try_cast({header_port} AS BIGINT),
+                        CASE WHEN method = 'CONNECT' OR to_scheme IN ('https', 'wss') THEN 443
+                             WHEN to_scheme IN ('http', 'ws') THEN 80 WHEN to_scheme = 'ftp' THEN 21 END) AS to_port,
+               CASE WHEN method IS DISTINCT FROM 'CONNECT'
+                    THEN coalesce(nullif(aim.path, ''), nullif(split_part(path, '?', 1), ''),
+                                  CASE WHEN slashes > 0 THEN '/' END) END AS to_path
+        FROM (
+            SELECT *,
+                   lower(CASE WHEN slashes > 0 THEN substr(url, 1, slashes - 1) ELSE scheme END) AS to_scheme,
+                   regexp_extract(
+                       CASE WHEN slashes > 0 AND contains(url, '@')
+                            THEN regexp_replace(substr(url, slashes + 3), '^[^/?#]*@', '')
+                            WHEN slashes > 0 THEN substr(url, slashes + 3)
+                            WHEN starts_with(url, 'error:') THEN NULL
+                            WHEN method = 'CONNECT' OR starts_with(url, '/')
+                                 OR regexp_matches(url, '^[^/?#@]+:[0-9]+$') THEN url END,
+                       '{authority}', ['host', 'port', 'path']) AS aim
+            FROM (SELECT *, CASE WHEN starts_with(url, 'error:') OR method = 'CONNECT' THEN 0
+                                 ELSE coalesce(strpos(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://'), '://'), 0)
+                                 END AS slashes
+                  FROM fields)
+        )
+    """
+
+
+def _told(logformat: Logformat, authenticated: bool) -> str:
+    """A row a record: the action's columns, and what decides whether it is one."""
+    proven = "'proven'" if authenticated else "'asserted'"
+    ends = bool(logformat.of("ts")) or any(field.clock for field in logformat.fields)
+    fine = bool(logformat.of("tu")) if ends else True
+    trace = "regexp_extract(lower(traceparent), '^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-', 1)"
+    return f"""
+        SELECT record_id, matches, raw, time,
+               {"'end'" if ends else "'start'"} AS time_kind,
+               {"'1ms'" if fine else "'1s'"} AS time_precision,
+               4002 AS class_uid,
+               {_activity()} AS activity,
+               {Sql.uid("proxy:user", "user_name", "realm")} AS principal,
+               CASE WHEN user_name IS NOT NULL THEN 'user' END AS principal_type,
+               CASE WHEN user_name IS NULL OR challenge OR user_claimed THEN 'asserted' ELSE {proven} END
+                   AS identity_strength,
+               client AS src_ip,
+               {_port("try_cast(client_port AS BIGINT)")} AS src_port,
+               agent AS user_agent,
+               method AS http_method,
+               to_host AS dst_host,
+               {_port("to_port")} AS dst_port,
+               CASE WHEN {_straight()} THEN peer END AS dst_ip,
+               to_path AS url_path,
+               status,
+               CASE WHEN status_number > 0 THEN CAST(status_number AS VARCHAR) END AS status_code,
+               CASE WHEN status <> 'success' THEN coalesce(result, err_code) END AS error,
+               {_count("round(try_cast(elapsed AS DOUBLE))")} AS duration_ms,
+               coalesce({_count("received")},
+                        {_count("try_cast(exchanged AS HUGEINT) - try_cast(sent AS HUGEINT)")}) AS bytes_out,
+               {_count("sent")} AS bytes_in,
+               request_id AS request_uid,
+               'trace:id/' || nullif(nullif({trace}, '{"0" * 32}'), '') AS trace_uid,
+               user_name IS NULL AND challenge AND refused AS nameless
+        FROM (
+            SELECT *, {_status()} AS status,
+                   -- A 407 that comes from the other side is no challenge of this proxy: it must hide nothing.
+                   coalesce(status_number IN (401, 407) AND refused
+                            OR status_number = 407 AND result IS NULL, false) AS challenge
+            FROM (SELECT *, try_cast(code AS INTEGER) AS status_number,
+                         coalesce(contains(result, '_DENIED'), false) AS refused FROM urls)
+        )
+    """
+
+
+def _straight() -> str:
+    """Whether the peer is the destination itself, not a cache on the way to it."""
+    words = " OR ".join(f"contains(hierarchy, '{word}')" for word in ("DIRECT", "ORIGINAL_DST", "PINNED"))
+    return f"hierarchy IS NULL OR {words}"
+
+
+def _activity() -> str:
+    """The method's name as OCSF's HTTP Activity (class 4002) says it."""
+    names = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE", "PATCH")
+    cases = " ".join(f"WHEN '{name}' THEN '{name.capitalize()}'" for name in names)
+    return f"CASE method {cases} ELSE CASE WHEN method IS NULL THEN 'Unknown' ELSE 'Other' END END"
+
+
+def _status() -> str:
+    return """CASE WHEN refused OR status_number IN (401, 403, 407) THEN 'denied'
+                   WHEN contains(result, '_ABORTED') OR contains(result, '_TIME') OR status_number >= 400
+                        OR status_number = 0 THEN 'failure'
+                   WHEN status_number BETWEEN 100 AND 399 THEN 'success'
+                   ELSE 'unknown' END"""
+
+
+def _port(number: str) -> str:
+    return f"CASE WHEN {number} BETWEEN 1 AND 65535 THEN {number} END"
+
+
+def _count(number: str) -> str:
+    return f"CASE WHEN try_cast({number} AS BIGINT) >= 0 THEN try_cast({number} AS BIGINT) END"
+
+
+def _judged(logformat: Logformat) -> str:
+    """A row a record: whether it is an action, why not, and an action's columns."""
+    expected = logformat.line.replace("'", "''")
+    columns = ", ".join(f"CASE WHEN fault IS NULL AND idle IS NULL THEN {name} END AS {name}" for name in COLUMNS)
+    mismatch = f"'not a line of the logformat \"{expected}\": ' || {_hint()}"
+    return f"""
+        SELECT record_id, {columns}, coalesce(fault, idle) AS reason,
+               CASE WHEN fault IS NOT NULL THEN 'error' WHEN idle IS NOT NULL THEN 'skipped' ELSE 'action' END
+                   AS outcome
+        FROM (
+            SELECT *,
+                   CASE WHEN NOT matches THEN {mismatch}
+                        WHEN time IS NULL THEN 'no time between 1970 and 9999 where the logformat has its time'
+                        END AS fault,
+                   CASE WHEN nameless THEN 'the challenge before authentication, without a name'
+                        WHEN dst_host IS NULL AND url_path IS NULL THEN 'an interim line: no request came of it'
+                        END AS idle
+            FROM told
+        )
+    """
+
+
+def _hint() -> str:
+    """What about the line to look at, in words that hold none of its text."""
+    return r"""CASE
+        WHEN trim(coalesce(raw, '')) = '' THEN 'the line is blank'
+        WHEN length(raw) >= 8000 THEN 'it has ' || length(raw) || ' characters, so Squid may have cut it off at 8 KB'
+        WHEN NOT regexp_matches(raw, '^\s*[0-9]+\.[0-9]+\s')
+        THEN 'it does not begin with a Unix time; write the proxy''s own logformat line into the source'
+        ELSE 'it has ' || len(regexp_split_to_array(trim(raw), '\s+'))
+             || ' words; if the proxy writes another logformat, write that line into the source' END"""

@@ -1,0 +1,320 @@
+"""Stage (a): one transaction that adds a batch of whole objects, with all that was read from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from pipelines import schema
+from pipelines.ingest import deeds, identify
+from pipelines.ingest.parse import Parsed
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.store import Writer
+from pipelines.pull import custody
+from pipelines.pull.checkpoints import Checkpoint
+from pipelines.pull.files import PulledObject
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the records of a batch: records = actions + errors + duplicates + skipped."""
+
+    objects: int = 0
+    records: int = 0
+    actions: int = 0
+    errors: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+    grants: int = 0
+    known_objects: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(self._tuple(), other._tuple(), strict=True)))
+
+    def _tuple(self) -> tuple[int, ...]:
+        return (
+            self.objects, self.records, self.actions, self.errors, self.duplicates, self.skipped, self.grants,
+            self.known_objects,
+        )  # fmt: skip
+
+
+def commit(writer: Writer, parsed: Parsed, *, run_id: str, now: datetime) -> Counts:
+    """Add a parsed batch to the lake, within the writer's transaction; objects that it has already are left out."""
+    fresh = _unknown(writer, parsed.objects)
+    known = len(parsed.objects) - len(fresh)
+    engine = DuckDBEngine(writer.connection)
+    checkpoints = [item.checkpoint for item in parsed.objects if item.checkpoint is not None]
+    if not fresh:
+        _save_checkpoints(writer, checkpoints)
+        return Counts(known_objects=known)
+    _register(writer, engine, parsed, fresh, now)
+    identify.identify(engine)
+    deeds.settle(engine)
+    grants = identify.new_grants(engine)
+    deeds.acting(engine)
+    counts = _counts_by_object(engine)
+    _write(writer, engine, grants)
+    _save_objects(writer, parsed.objects, fresh, counts, now)
+    _save_checkpoints(writer, checkpoints)
+    stage_row(writer, run_id, "a", now, hashlib.sha256("".join(sorted(fresh.values())).encode()).hexdigest())
+    total = Counts(known_objects=known, objects=len(fresh), grants=grants.num_rows)
+    for row in counts.values():
+        total += Counts(0, row["records"], row["actions"], row["errors"], row["duplicates"], row["skipped"])
+    return total
+
+
+def stage_row(writer: Writer, run_id: str, stage: str, now: datetime, inputs_sha256: str) -> None:
+    """Note a stage's commit, in its own transaction."""
+    writer.connection.execute(
+        "INSERT INTO lake.stages VALUES (?, ?, ?, ?, ?)", [run_id, stage, writer.input_snapshot, now, inputs_sha256]
+    )
+
+
+def _unknown(writer: Writer, objects: Sequence[PulledObject]) -> dict[int, str]:
+    """The index of each object that the lake does not have, with its file's generation.
+
+    A whole file is known by its bytes, wherever it lies; a later range of a growing file by its place too,
+    since equal lines may be appended twice.
+    """
+    connection = writer.connection
+    shas = pa.table({"sha": pa.array([item.object_sha256 for item in objects], pa.string())})
+    connection.register("_shas", shas)
+    stored = connection.execute(
+        "SELECT source, object_sha256, object_uri, byte_start FROM lake.objects"
+        " WHERE object_sha256 IN (SELECT sha FROM _shas)"
+    ).fetchall()
+    connection.unregister("_shas")
+    seen = {_key(*row) for row in stored}
+    ends: dict[tuple[str, str, int], str] = {}
+    fresh: dict[int, str] = {}
+    for index, item in enumerate(objects):
+        key = _key(item.source, item.object_sha256, item.object_uri, item.byte_start)
+        if key in seen:
+            continue
+        seen.add(key)
+        generation = item.object_sha256
+        if item.byte_start > 0:
+            place = (item.source, item.object_uri, item.byte_start)
+            generation = ends.get(place) or _generation(writer, *place) or generation
+        ends[item.source, item.object_uri, item.byte_end] = generation
+        fresh[index] = generation
+    return fresh
+
+
+def _key(source: str, sha: str, uri: str, start: int) -> tuple[str, str, str, int]:
+    return (source, sha, uri if start else "", start)
+
+
+def _generation(writer: Writer, source: str, uri: str, start: int) -> str | None:
+    """The generation of the file range that ends where this one starts."""
+    row = writer.connection.execute(
+        "SELECT generation FROM lake.objects WHERE source = ? AND object_uri = ? AND byte_end = ?"
+        " ORDER BY ledger_seq DESC LIMIT 1",
+        [source, uri, start],
+    ).fetchone()
+    return str(row[0]) if row and row[0] is not None else None
+
+
+def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, fresh: Mapping[int, str], now: datetime) -> None:
+    """Hand the batch to the engine: batch_objects, batch_records, batch_actions, batch_grants, batch_clock."""
+    chosen = [(index, parsed.objects[index], generation) for index, generation in fresh.items()]
+    engine.let(
+        "batch_objects",
+        pa.table(
+            {
+                "object_index": pa.array([index for index, _, _ in chosen], pa.int64()),
+                "source": pa.array([item.source for _, item, _ in chosen], pa.string()),
+                "object_uri": pa.array([item.object_uri for _, item, _ in chosen], pa.string()),
+                "generation": pa.array([generation for _, _, generation in chosen], pa.string()),
+                "byte_start": pa.array([item.byte_start for _, item, _ in chosen], pa.int64()),
+            }
+        ),
+    )
+    engine.let("batch_clock", pa.table({"ingested_at": pa.array([now], pa.timestamp("us"))}))
+    for name, table in (("records", parsed.records), ("actions", parsed.actions), ("grants", parsed.grants)):
+        writer.connection.register(f"_{name}", table)
+        where = (
+            "object_index IN (SELECT object_index FROM batch_objects)"
+            if name == "records"
+            else "record_id IN (SELECT record_id FROM batch_records)"
+        )
+        engine.let(f"batch_{name}", f"SELECT * FROM _{name} WHERE {where}")
+        writer.connection.unregister(f"_{name}")
+
+
+def _counts_by_object(engine: DuckDBEngine) -> dict[int, dict[str, int]]:
+    found = engine.query(
+        """
+        SELECT r.object_index,
+               count(*) AS records,
+               count(*) FILTER (WHERE f.outcome = 'action') AS actions,
+               count(*) FILTER (WHERE f.outcome = 'error') AS errors,
+               count(*) FILTER (WHERE f.outcome = 'duplicate') AS duplicates,
+               count(*) FILTER (WHERE f.outcome = 'skipped') AS skipped
+        FROM batch_records AS r JOIN fates AS f ON f.record_id = r.record_id
+        GROUP BY r.object_index
+        """
+    )
+    return {row["object_index"]: row for row in found.to_pylist()}
+
+
+def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
+    """Append what is new, and mend the few stored rows that it changes."""
+    connection = writer.connection
+    actions = ", ".join(f'"{name}"' for name in schema.ACTIONS.columns)
+    connection.execute(
+        f"""
+        INSERT INTO lake.actions ({actions})
+        SELECT {
+            actions.replace('"is_primary"', "n.is_primary AND coalesce(p.is_primary, true)").replace(
+                '"action_uid"', "n.action_uid"
+            )
+        }
+        FROM new_actions AS n LEFT JOIN primaries AS p ON p.action_uid = n.action_uid
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO lake.records (record_id, source, format, object_sha256, byte_start, ordinal, content_sha256,
+                                  ingested_at, raw, outcome, reason)
+        SELECT r.record_id, r.source, r.format, r.object_sha256, r.byte_start, r.ordinal, r.content_sha256,
+               c.ingested_at, r.raw, f.outcome, f.reason
+        FROM batch_records AS r JOIN fates AS f ON f.record_id = r.record_id CROSS JOIN batch_clock AS c
+        """
+    )
+    writer.append(schema.GRANTS, grants)
+    _flip_stored_primaries(writer)
+    _rename_stored(writer, engine)
+    _replace_acts_as(writer)
+
+
+def _flip_stored_primaries(writer: Writer) -> None:
+    connection = writer.connection
+    changed = "SELECT action_uid FROM primaries EXCEPT SELECT action_uid FROM new_actions"
+    row = connection.execute(f"SELECT count(*) FROM ({changed})").fetchone()
+    if row and row[0]:
+        connection.execute(
+            f"""
+            UPDATE lake.actions SET is_primary = p.is_primary FROM primaries AS p
+            WHERE p.action_uid = lake.actions.action_uid AND p.action_uid IN ({changed})
+            """
+        )
+
+
+def _rename_stored(writer: Writer, engine: DuckDBEngine) -> None:
+    """Where the uid of a stored action goes to a copy of lesser content, move it and its grants aside."""
+    connection = writer.connection
+    row = connection.execute("SELECT count(*) FROM renamed").fetchone()
+    if not row or not row[0]:
+        return
+    connection.execute(
+        """
+        UPDATE lake.actions SET action_uid = r.new_uid, flag = r.flag,
+                                is_primary = r.flag IS NULL AND lake.actions.is_primary
+        FROM renamed AS r WHERE r.record_id = lake.actions.record_id
+        """
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE moved_grants AS
+        SELECT g.grant_uid AS old_uid, r.new_uid, {identify.grant_uid("r.new_uid")} AS new_grant_uid
+        FROM lake.grants AS g JOIN renamed AS r ON r.action_uid = g.action_uid
+        WHERE g.grant_uid NOT IN (SELECT grant_uid FROM ({_grants_of_new_actions()}))
+        """
+    )
+    connection.execute(
+        """
+        UPDATE lake.grants SET action_uid = m.new_uid, grant_uid = m.new_grant_uid
+        FROM moved_grants AS m WHERE m.old_uid = lake.grants.grant_uid
+        """
+    )
+    engine.let("new_actions", "SELECT * FROM actions WHERE flag IS NULL")
+    connection.execute("DELETE FROM lake.acts_as")
+    deeds.acting(engine)
+
+
+def _grants_of_new_actions() -> str:
+    return f"""
+        SELECT {identify.grant_uid("f.action_uid")} AS grant_uid
+        FROM batch_grants AS g JOIN fates AS f ON f.record_id = g.record_id AND f.outcome = 'action'
+    """
+
+
+def _replace_acts_as(writer: Writer) -> None:
+    """Bring `acts_as` to `acting`, touching only the rows that differ."""
+    connection = writer.connection
+    columns = ", ".join(schema.ACTS_AS.columns)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE acting_gone AS
+        SELECT {columns} FROM lake.acts_as EXCEPT SELECT {columns} FROM acting
+        """
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE acting_new AS
+        SELECT {columns} FROM acting EXCEPT SELECT {columns} FROM lake.acts_as
+        """
+    )
+    row = connection.execute("SELECT count(*) FROM acting_gone").fetchone()
+    if row and row[0]:
+        connection.execute(
+            """
+            DELETE FROM lake.acts_as USING acting_gone AS g
+            WHERE lake.acts_as.credential_uid IS NOT DISTINCT FROM g.credential_uid
+              AND lake.acts_as.session_uid IS NOT DISTINCT FROM g.session_uid
+              AND lake.acts_as.principal IS NOT DISTINCT FROM g.principal
+              AND lake.acts_as.strength = g.strength AND lake.acts_as.evidence = g.evidence
+            """
+        )
+    connection.execute(f"INSERT INTO lake.acts_as ({columns}) SELECT {columns} FROM acting_new")
+
+
+def _save_objects(
+    writer: Writer,
+    objects: Sequence[PulledObject],
+    fresh: Mapping[int, str],
+    counts: Mapping[int, Mapping[str, int]],
+    now: datetime,
+) -> None:
+    """Extend the custody ledger by the batch's objects."""
+    last = writer.connection.execute(
+        f"SELECT {', '.join(schema.OBJECTS.columns)} FROM lake.objects ORDER BY ledger_seq DESC LIMIT 1"
+    ).to_arrow_table()
+    prior, first = custody.FIRST, 0
+    if last.num_rows:
+        row = last.to_pylist()[0]
+        prior, first = custody.entry_sha256(row, row["prior_sha256"]), row["ledger_seq"] + 1
+    rows = []
+    for index, generation in fresh.items():
+        item, of = objects[index], counts.get(index, {})
+        rows.append(
+            {
+                "object_sha256": item.object_sha256, "source": item.source, "object_uri": item.object_uri,
+                "generation": generation, "byte_start": item.byte_start, "byte_end": item.byte_end,
+                "bytes": item.bytes, "pulled_at": now, "records": of.get("records", 0),
+                "actions": of.get("actions", 0), "errors": of.get("errors", 0),
+                "duplicates": of.get("duplicates", 0), "skipped": of.get("skipped", 0), "verified": None,
+            }
+        )  # fmt: skip
+    chained = custody.extend(rows, prior, first)
+    writer.append(schema.OBJECTS, pa.Table.from_pylist(chained, schema=schema.OBJECTS.arrow))
+
+
+def _save_checkpoints(writer: Writer, checkpoints: Sequence[Checkpoint]) -> None:
+    """Replace the checkpoints of the files that were read; the last of a file counts."""
+    latest = {(item.source, item.object_uri): item.row() for item in checkpoints}
+    if not latest:
+        return
+    table = pa.Table.from_pylist(list(latest.values()), schema=schema.CHECKPOINTS.arrow)
+    writer.connection.register("_checkpoints", table)
+    writer.connection.execute(
+        "DELETE FROM lake.checkpoints USING _checkpoints AS c"
+        " WHERE lake.checkpoints.source = c.source AND lake.checkpoints.object_uri = c.object_uri"
+    )
+    writer.connection.unregister("_checkpoints")
+    writer.append(schema.CHECKPOINTS, table)

@@ -1,0 +1,32 @@
+"""Whether two records say the same: a hash of a record's content that spelling does not change."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+CANONICAL = pa.schema([pa.field("record_id", pa.string()), pa.field("canonical", pa.string())])
+
+
+def canonical(records: pa.Table) -> pa.Table:
+    """record_id and a SHA-256 of the record's content, for a table of record_id and raw.
+
+    JSON that differs only in white space, order of keys or escapes has one hash: it is taken over the
+    sorted list of leaves (path, type, value). Other text is hashed as it is.
+    """
+    connection = duckdb.connect()
+    connection.register("records", records)
+    return connection.execute(
+        """
+        WITH leaves AS (
+            SELECT r.record_id, t.fullkey || ' ' || t.type || ' ' || coalesce(t.atom ->> '$', '') AS leaf
+            FROM records AS r, json_tree(CASE WHEN json_valid(r.raw) THEN r.raw END) AS t
+            WHERE t.type NOT IN ('OBJECT', 'ARRAY') OR CAST(t.value AS VARCHAR) IN ('{}', '[]')
+        ),
+        hashed AS (
+            SELECT record_id, sha256(string_agg(sha256(leaf), '' ORDER BY leaf)) AS canonical FROM leaves GROUP BY record_id
+        )
+        SELECT record_id, coalesce(canonical, sha256(raw)) AS canonical
+        FROM records LEFT JOIN hashed USING (record_id)
+        """
+    ).to_arrow_table()

@@ -1,0 +1,89 @@
+"""One deed, several records: which action of a deed is its primary."""
+
+from __future__ import annotations
+
+from detectors.engine import Engine
+
+
+def settle(engine: Engine) -> None:
+    """From `new_actions` and the lake make `primaries`: action_uid, is_primary of every action that changes.
+
+    Of cross-account twins the caller's copy is primary (the least twin_rank, then the least uid). Of a
+    CONNECT and the requests seen inside it the inner ones are.
+    """
+    engine.let(
+        "twins",
+        """
+        WITH shared AS (SELECT DISTINCT twin_uid FROM new_actions WHERE twin_uid IS NOT NULL),
+        members AS (
+            SELECT action_uid, twin_uid, twin_rank, is_primary, flag FROM actions
+            WHERE twin_uid IN (SELECT twin_uid FROM shared)
+            UNION ALL
+            SELECT action_uid, twin_uid, twin_rank, is_primary, flag FROM new_actions WHERE twin_uid IS NOT NULL
+        )
+        SELECT action_uid, is_primary AS was,
+               flag IS NULL AND row_number() OVER (
+                   PARTITION BY twin_uid
+                   ORDER BY CASE WHEN flag IS NULL THEN 0 ELSE 1 END, twin_rank, action_uid) = 1 AS is_primary
+        FROM members
+        """,
+    )
+    engine.let(
+        "tunnels",
+        """
+        WITH proxied AS (
+            SELECT action_uid, source, time, duration_ms, src_ip, principal, dst_host, dst_port, http_method, is_primary
+            FROM new_actions WHERE category = 'proxy'
+            UNION ALL
+            SELECT action_uid, source, time, duration_ms, src_ip, principal, dst_host, dst_port, http_method, is_primary
+            FROM actions
+            WHERE category = 'proxy'
+              AND time >= (SELECT min(time) - INTERVAL 1 DAY FROM new_actions WHERE category = 'proxy')
+              AND time <= (SELECT max(time) + INTERVAL 1 DAY FROM new_actions WHERE category = 'proxy')
+        ),
+        inner_requests AS (SELECT * FROM proxied WHERE http_method <> 'CONNECT' AND dst_port <> 80)
+        SELECT DISTINCT t.action_uid
+        FROM proxied AS t
+        JOIN inner_requests AS q
+          ON q.source = t.source AND q.dst_host = t.dst_host AND q.dst_port = t.dst_port AND q.src_ip = t.src_ip
+         AND q.principal IS NOT DISTINCT FROM t.principal
+         AND q.time <= t.time
+         AND q.time >= t.time - to_milliseconds(coalesce(t.duration_ms, 0) + 1000)
+        WHERE t.http_method = 'CONNECT' AND t.is_primary
+        """,
+    )
+    engine.let(
+        "primaries",
+        """
+        SELECT action_uid, is_primary FROM twins WHERE is_primary <> was
+        UNION ALL
+        SELECT action_uid, false FROM tunnels
+        """,
+    )
+
+
+def acting(engine: Engine) -> None:
+    """From `new_actions` and the lake make `acting`: the rows of `acts_as` as they must be now.
+
+    The evidence of a row is the earliest action that says so (then the least uid), whatever came first.
+    """
+    engine.let(
+        "acting",
+        """
+        WITH said AS (
+            SELECT credential_uid, session_uid, principal, coalesce(identity_strength, 'proven') AS strength,
+                   session_name, action_uid AS evidence, time AS first_seen
+            FROM new_actions
+            WHERE (credential_uid IS NOT NULL OR session_uid IS NOT NULL OR principal IS NOT NULL) AND flag IS NULL
+            UNION ALL
+            SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen FROM acts_as
+        ),
+        ordered AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY credential_uid, session_uid, principal, strength ORDER BY first_seen, evidence) AS place
+            FROM said
+        )
+        SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen
+        FROM ordered WHERE place = 1
+        """,
+    )

@@ -1,0 +1,219 @@
+"""Which event each parsed record tells of: action uids, copies, conflicting copies, twins.
+
+Every function names a result of the engine; `batch_*` tables hold what was parsed, bare names the lake.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from detectors.engine import Engine
+from pipelines import schema
+from pipelines.ingest.content import CANONICAL, canonical
+
+CONFLICT = "another record of this id has other content"
+
+
+def identify(engine: Engine) -> None:
+    """From batch_objects, batch_records and batch_actions make `fates`, `renamed` and `new_actions`.
+
+    `fates`: record_id, outcome, reason, action_uid (of the action that the record became or repeats).
+    `renamed`: action_uid, new_uid, flag of stored actions whose uid goes to another copy.
+    `new_actions`: rows of the actions table.
+    """
+    occurrences(engine)
+    named(engine)
+    told(engine)
+    contents(engine)
+    ranked(engine)
+    fates(engine)
+    new_actions(engine)
+
+
+def occurrences(engine: Engine) -> None:
+    """A row a record without a native id: how many equal lines stand before it in its file."""
+    engine.let(
+        "occurrences",
+        """
+        WITH plain AS (
+            SELECT r.record_id, r.content_sha256, r.source, r.ordinal, o.object_uri, o.generation, o.byte_start
+            FROM batch_records AS r
+            JOIN batch_actions AS a ON a.record_id = r.record_id
+            JOIN batch_objects AS o ON o.object_index = r.object_index
+            WHERE a.outcome = 'action' AND a.native_id IS NULL
+        ),
+        continued AS (
+            SELECT source, object_uri, generation, min(byte_start) AS byte_start
+            FROM batch_objects GROUP BY source, object_uri, generation HAVING min(byte_start) > 0
+        ),
+        before AS (
+            SELECT c.source, c.object_uri, c.generation, r.content_sha256, count(*) AS seen
+            FROM continued AS c
+            JOIN objects AS o ON o.source = c.source AND o.object_uri = c.object_uri
+                 AND o.generation = c.generation AND o.byte_end <= c.byte_start
+            JOIN records AS r ON r.source = o.source AND r.object_sha256 = o.object_sha256
+                 AND r.byte_start = o.byte_start
+            WHERE r.outcome IN ('action', 'duplicate')
+            GROUP BY c.source, c.object_uri, c.generation, r.content_sha256
+        )
+        SELECT p.record_id,
+               coalesce(b.seen, 0) + row_number() OVER (
+                   PARTITION BY p.source, p.object_uri, p.generation, p.content_sha256
+                   ORDER BY p.byte_start, p.ordinal) - 1 AS occurrence
+        FROM plain AS p
+        LEFT JOIN before AS b ON b.source = p.source AND b.object_uri = p.object_uri
+             AND b.generation = p.generation AND b.content_sha256 = p.content_sha256
+        """,
+    )
+
+
+def named(engine: Engine) -> None:
+    """A row a record that is an action: the uid of its event, and where it stands in the batch."""
+    engine.let(
+        "named",
+        """
+        SELECT a.record_id,
+               r.content_sha256,
+               r.object_index * 1000000000 + r.ordinal AS place,
+               r.format || ':' || CASE
+                   WHEN a.native_id IS NULL
+                   THEN r.realm || ':' || substr(r.content_sha256, 1, 32) || '#' || CAST(n.occurrence AS VARCHAR)
+                   WHEN a.id_scope = 'world' THEN a.native_id
+                   ELSE r.realm || ':' || a.native_id END AS event_uid
+        FROM batch_actions AS a
+        JOIN batch_records AS r ON r.record_id = a.record_id
+        LEFT JOIN occurrences AS n ON n.record_id = a.record_id
+        WHERE a.outcome = 'action'
+        """,
+    )
+
+
+def told(engine: Engine) -> None:
+    """A row a telling of an event of the batch: the stored actions first, then the batch's records."""
+    engine.let(
+        "told",
+        """
+        SELECT a.event_uid, a.record_id, a.content_sha256, a.action_uid AS stored_uid, CAST(-1 AS BIGINT) AS place
+        FROM actions AS a
+        WHERE a.event_uid IN (SELECT event_uid FROM named)
+        UNION ALL
+        SELECT event_uid, record_id, content_sha256, CAST(NULL AS VARCHAR), place FROM named
+        """,
+    )
+
+
+def contents(engine: Engine) -> None:
+    """A row a telling of an event that is told in more than one spelling: a hash of what it says."""
+    engine.let(
+        "spellings",
+        """
+        SELECT t.record_id
+        FROM told AS t
+        JOIN (SELECT event_uid FROM told GROUP BY event_uid HAVING count(DISTINCT content_sha256) > 1) AS e
+             ON e.event_uid = t.event_uid
+        """,
+    )
+    engine.let(
+        "spelled",
+        """
+        SELECT record_id, raw FROM records WHERE record_id IN (SELECT record_id FROM spellings)
+        UNION ALL
+        SELECT record_id, raw FROM batch_records WHERE record_id IN (SELECT record_id FROM spellings)
+        """,
+    )
+    engine.each("contents", "spelled", canonical, CANONICAL)
+
+
+def ranked(engine: Engine) -> None:
+    """A row a telling: the uid that its content has, and whether it is the first telling of it."""
+    engine.let(
+        "ranked",
+        f"""
+        WITH said AS (
+            SELECT t.*, coalesce(c.canonical, t.content_sha256) AS content
+            FROM told AS t LEFT JOIN contents AS c ON c.record_id = t.record_id
+        ),
+        least AS (SELECT event_uid, min(content) AS content FROM said GROUP BY event_uid)
+        SELECT s.record_id, s.event_uid, s.stored_uid, s.place,
+               CASE WHEN s.content = l.content THEN s.event_uid
+                    ELSE s.event_uid || '~' || substr(s.content, 1, 8) END AS action_uid,
+               CASE WHEN s.content <> l.content THEN '{CONFLICT}' END AS flag,
+               row_number() OVER (PARTITION BY s.event_uid, s.content ORDER BY s.place, s.record_id) = 1 AS is_first
+        FROM said AS s JOIN least AS l ON l.event_uid = s.event_uid
+        """,
+    )
+    engine.let(
+        "renamed",
+        """
+        SELECT stored_uid AS action_uid, action_uid AS new_uid, record_id, flag
+        FROM ranked WHERE stored_uid IS NOT NULL AND stored_uid <> action_uid
+        """,
+    )
+
+
+def fates(engine: Engine) -> None:
+    """A row a record of the batch: what became of it and why."""
+    engine.let(
+        "fates",
+        """
+        SELECT r.record_id,
+               CASE WHEN r.reason IS NOT NULL OR a.outcome IS NULL THEN 'error'
+                    WHEN a.outcome <> 'action' THEN a.outcome
+                    WHEN k.is_first THEN 'action' ELSE 'duplicate' END AS outcome,
+               CASE WHEN r.reason IS NOT NULL THEN r.reason
+                    WHEN a.outcome IS NULL THEN 'the format gave no row for this record'
+                    WHEN a.outcome <> 'action' THEN a.reason
+                    WHEN NOT k.is_first THEN 'tells again of ' || k.action_uid ELSE k.flag END AS reason,
+               k.action_uid
+        FROM batch_records AS r
+        LEFT JOIN batch_actions AS a ON a.record_id = r.record_id
+        LEFT JOIN ranked AS k ON k.record_id = r.record_id AND k.stored_uid IS NULL
+        """,
+    )
+
+
+_FROM_HERE = {
+    "action_uid": "k.action_uid",
+    "event_uid": "k.event_uid",
+    "deed_uid": "coalesce(a.twin_uid, k.event_uid)",
+    "is_primary": "k.flag IS NULL",
+    "source": "r.source",
+    "format": "r.format",
+    "ingested_at": "i.ingested_at",
+    "content_sha256": "r.content_sha256",
+    "flag": "k.flag",
+}
+
+
+def new_actions(engine: Engine) -> None:
+    """The rows that the batch adds to `actions`; twins are settled afterwards."""
+    columns = ", ".join(f'{_FROM_HERE.get(name, f"a.{name}")} AS "{name}"' for name in schema.ACTIONS.columns)
+    engine.let(
+        "new_actions",
+        f"""
+        SELECT {columns}
+        FROM batch_actions AS a
+        JOIN batch_records AS r ON r.record_id = a.record_id
+        JOIN ranked AS k ON k.record_id = a.record_id AND k.stored_uid IS NULL
+        CROSS JOIN batch_clock AS i
+        WHERE k.is_first
+        """,
+    )
+
+
+def new_grants(engine: Engine) -> pa.Table:
+    """The rows that the batch adds to `grants`: those of its new actions, each once."""
+    columns = ", ".join(f"g.{name}" for name in schema.GRANTS.columns if name not in {"grant_uid", "action_uid"})
+    return engine.query(
+        f"""
+        SELECT DISTINCT {grant_uid("f.action_uid")} AS grant_uid, f.action_uid, {columns}
+        FROM batch_grants AS g
+        JOIN fates AS f ON f.record_id = g.record_id AND f.outcome = 'action'
+        """
+    )
+
+
+def grant_uid(action_uid: str, grant: str = "g") -> str:
+    """SQL for a grant's uid: a hash of its evidence and its ends."""
+    parts = ", ".join(f"coalesce({grant}.{name}, '')" for name in ("kind", "mechanism", "parent_uid", "child_uid"))
+    return f"substr(sha256(concat_ws('|', {action_uid}, {parts})), 1, 32)"

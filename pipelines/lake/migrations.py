@@ -1,0 +1,59 @@
+"""The lake's schema version, and the steps that bring an older lake to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import duckdb
+
+from pipelines import schema
+from pipelines.lake import views
+
+
+class SchemaError(Exception):
+    """The lake was written by a newer WorkerTrail."""
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 1: every table of the schema, and the views over them."""
+    for table in schema.TABLES:
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
+        connection.execute(f'CREATE TABLE lake."{table.name}" ({columns})')
+        if table.by_day_of:
+            time = table.by_day_of
+            connection.execute(
+                f'ALTER TABLE lake."{table.name}" SET PARTITIONED BY (year("{time}"), month("{time}"), day("{time}"))'
+            )
+    for name, sql in views.VIEWS.items():
+        connection.execute(f'CREATE VIEW lake."{name}" AS {sql}')
+
+
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create,)
+"""STEPS[n] brings a lake of version n to version n + 1."""
+
+
+def version(connection: duckdb.DuckDBPyConnection) -> int:
+    """The lake's schema version; 0 for an empty lake."""
+    known = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_catalog = 'lake' AND table_name = 'schema_version'"
+    ).fetchone()
+    if not known or not known[0]:
+        return 0
+    row = connection.execute("SELECT max(version) FROM lake.schema_version").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring the lake to schema.VERSION, one transaction a step. Raises SchemaError for a lake from the future."""
+    have = version(connection)
+    if have > schema.VERSION:
+        msg = f"the lake has schema version {have}, this WorkerTrail knows {schema.VERSION}: install a newer one"
+        raise SchemaError(msg)
+    for step in range(have, schema.VERSION):
+        connection.execute("BEGIN")
+        STEPS[step](connection)
+        connection.execute(
+            "INSERT INTO lake.schema_version VALUES (?, ?)", [step + 1, datetime.now(UTC).replace(tzinfo=None)]
+        )
+        connection.execute("COMMIT")

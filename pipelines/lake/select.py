@@ -1,0 +1,34 @@
+"""SQL that an analyst typed: it reads the lake's tables, and nothing else."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.lake.store import Lake, LakeError
+
+
+def read_only(lake: Lake, sql: str, snapshot: int | None = None) -> pa.Table:
+    """The rows of one statement over the lake, attached READ_ONLY, with files and settings out of reach.
+
+    Raises LakeError with the database's words where the statement is refused.
+    """
+    with lake.reading(snapshot) as connection:
+        try:
+            statements = connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise LakeError(str(error)) from error
+        if len(statements) != 1 or statements[0].type not in {
+            duckdb.StatementType.SELECT,
+            duckdb.StatementType.EXPLAIN,
+        }:
+            msg = "one SELECT is run at a time, and nothing that writes"
+            raise LakeError(msg)
+        allowed = [str(lake.data), str(lake.catalog.parent)]
+        connection.execute("SET allowed_directories = ?", [[f"{folder}/" for folder in allowed]])
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        try:
+            return connection.execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise LakeError(str(error)) from error

@@ -1,0 +1,147 @@
+"""The store: DuckLake with its catalog, one writer at a time, readers that cannot write."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from pipelines import schema
+from pipelines.lake import extensions, migrations
+
+LOCK_WAIT_SECONDS = 600.0
+
+
+class LakeError(Exception):
+    """The lake cannot be opened or written; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Where a lake is: its SQLite catalog and the folder of its data files."""
+
+    catalog: Path
+    data: Path
+
+    @property
+    def exists(self) -> bool:
+        return self.catalog.exists()
+
+    @property
+    def key_file(self) -> Path:
+        return self.catalog.parent / "hmac.key"
+
+    @property
+    def spool(self) -> Path:
+        return self.catalog.parent / "spool"
+
+    @property
+    def delivery_lock_file(self) -> Path:
+        return self.catalog.parent / "delivery.lock"
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The one writer: takes the lock, then opens its connection; commits at the end, or rolls all back.
+
+        Raises LakeError where the lock is not had within ten minutes or the catalog cannot be opened.
+        """
+        prepare_folders(self)
+        lock = FileLock(self.catalog.parent / "writer.lock", timeout=LOCK_WAIT_SECONDS, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            msg = f"another run holds {lock.lock_file} for over {LOCK_WAIT_SECONDS:.0f} s; see what it does, then run again"
+            raise LakeError(msg) from None
+        try:
+            connection = self._attach(read_only=False)
+            try:
+                migrations.migrate(connection)
+                connection.execute("BEGIN")
+                writer = Writer(connection, current_snapshot(connection))
+                yield writer
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+        finally:
+            lock.release()
+
+    @contextmanager
+    def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that cannot write, at the latest or at a given snapshot.
+
+        Raises LakeError where there is no lake yet, or no such snapshot.
+        """
+        if not self.exists:
+            msg = f"there is no lake at {self.catalog} yet: `workertrail run` makes it"
+            raise LakeError(msg)
+        connection = self._attach(read_only=True, snapshot=snapshot)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _attach(self, *, read_only: bool, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+        options = [f"DATA_PATH {literal(str(self.data) + os.sep)}"]
+        if read_only:
+            options.append("READ_ONLY")
+        if snapshot is not None:
+            options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+        connection = extensions.connect()
+        try:
+            connection.execute(
+                f"ATTACH {literal(f'ducklake:sqlite:{self.catalog}')} AS lake ({', '.join(options)}); USE lake.main"
+            )
+        except duckdb.Error as error:
+            connection.close()
+            msg = f"cannot open the lake at {self.catalog}: {error}"
+            raise LakeError(msg) from error
+        return connection
+
+
+@dataclass(frozen=True)
+class Writer:
+    """An open transaction: its connection, and the snapshot that it reads."""
+
+    connection: duckdb.DuckDBPyConnection
+    input_snapshot: int
+
+    def append(self, table: schema.Table, rows: pa.Table) -> int:
+        """Append rows (columns by name; absent ones are null); how many."""
+        if rows.num_rows == 0:
+            return 0
+        names = [name for name in table.columns if name in rows.column_names]
+        self.connection.register("_rows", rows)
+        try:
+            columns = ", ".join(f'"{name}"' for name in names)
+            self.connection.execute(f'INSERT INTO lake."{table.name}" ({columns}) SELECT {columns} FROM _rows')
+        finally:
+            self.connection.unregister("_rows")
+        return rows.num_rows
+
+
+def prepare_folders(lake: Lake) -> None:
+    """Create the lake's folders for their owner alone; every file made from here on is the owner's too."""
+    os.umask(0o077)
+    for folder in (lake.catalog.parent, lake.data):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    """The id of the newest committed snapshot; inside a transaction, of the one that it reads."""
+    row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def literal(text: str) -> str:
+    """A SQL text literal, for the places where DuckDB takes no parameter."""
+    if re.search(r"[\x00]", text):
+        msg = "a path cannot hold a NUL character"
+        raise LakeError(msg)
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,232 @@
+"""One run, from pull to alerts: stages (a), (b) and (c), each a transaction, each a plain function.
+
+The command line and Dagster call these same functions. A stage whose inputs are those of its last
+commit is left out, so a run over nothing new writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from detectors.manifest import Manifest, load_manifests
+from detectors.rules import Detector, Failure
+from pipelines import schema
+from pipelines.detect import commit as detect
+from pipelines.detect import manifests as manifest_versions
+from pipelines.detect.commit import detectors
+from pipelines.detect.revise import Revised
+from pipelines.formats import secrets
+from pipelines.ingest import commit as ingest
+from pipelines.ingest.commit import Counts
+from pipelines.ingest.parse import parse
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.store import Lake, Writer, prepare_folders
+from pipelines.pull import files
+from pipelines.pull.checkpoints import Checkpoints
+from pipelines.pull.files import PulledObject
+from pipelines.settings import Settings, Source
+from pipelines.stitch import commit as stitch
+
+log = logging.getLogger(__name__)
+
+RECORDS_A_COMMIT = 250_000
+"""Stage (a) commits whole objects up to about so many records at a time (the design allows a million)."""
+
+Progress = Callable[[str], None]
+
+
+def _quiet(_text: str) -> None:
+    """The default progress: none."""
+
+
+def utc_now() -> datetime:
+    """Now, as the lake writes times: UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that must be right before anything starts: settings, manifests, detectors."""
+
+    settings: Settings
+    manifests: tuple[Manifest, ...]
+    detectors: tuple[Detector, ...]
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def lake(self) -> Lake:
+        return self.settings.lake
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. A stage that had nothing new to do has None."""
+
+    pulled: Counts = Counts()
+    unreadable: tuple[str, ...] = ()
+    held_back: int = 0
+    stitched: stitch.Stitched | None = None
+    findings: Revised | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+def plan(settings: Settings) -> Plan:
+    """Read manifests and detectors. Raises `Problems` with everything that is wrong, by file and line."""
+    return Plan(settings, tuple(load_manifests(settings.workers)), tuple(detectors(settings)))
+
+
+def run(what: Plan, progress: Progress = _quiet) -> Summary:
+    """Pull to alerts, once. Delivery is no part of it."""
+    summary = ingest_all(what, progress)
+    progress("stitching")
+    summary = replace(summary, stitched=stitch_all(what))
+    progress("detecting")
+    detected = detect_all(what)
+    if detected is None:
+        return summary
+    return replace(summary, findings=detected.findings, failures=detected.failures)
+
+
+def ingest_all(what: Plan, progress: Progress = _quiet, sources: Sequence[str] | None = None) -> Summary:
+    """Stage (a): pull what is new from every source (or the named ones), and commit it in batches of whole objects."""
+    lake, summary = what.lake, Summary()
+    prepare_folders(lake)
+    spool = lake.spool / what.run_id
+    key = secrets.lake_key(lake.key_file)
+    chosen = [one for one in what.settings.sources if sources is None or one.name in sources]
+    try:
+        for batch in _batches(_pulled(what, chosen, key)):
+            counts = _commit_batch(what, batch)
+            failed = tuple(f"{item.object_uri}: {item.error}" for item in batch if item.error)
+            summary = replace(
+                summary,
+                pulled=summary.pulled + counts,
+                unreadable=summary.unreadable + failed,
+                held_back=summary.held_back + sum(item.held_back for item in batch),
+            )
+            progress(f"{summary.pulled.records:,} records of {summary.pulled.objects:,} objects")
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+    return summary
+
+
+def _pulled(what: Plan, sources: Sequence[Source], key: bytes) -> Iterator[PulledObject]:
+    known = Checkpoints.of(_checkpoints(what.lake))
+    for source in sources:
+        yield from files.pull(source, known, what.lake.spool / what.run_id, key=key, now=utc_now())
+
+
+def _checkpoints(lake: Lake) -> pa.Table:
+    if not lake.exists:
+        return schema.CHECKPOINTS.arrow.empty_table()
+    with lake.reading() as connection:
+        return connection.execute("SELECT * FROM checkpoints").to_arrow_table()
+
+
+def _batches(objects: Iterator[PulledObject]) -> Iterator[list[PulledObject]]:
+    batch: list[PulledObject] = []
+    records = 0
+    for item in objects:
+        batch.append(item)
+        records += item.records
+        if records >= RECORDS_A_COMMIT:
+            yield batch
+            batch, records = [], 0
+    if batch:
+        yield batch
+
+
+def _commit_batch(what: Plan, batch: Sequence[PulledObject]) -> Counts:
+    readable = [item for item in batch if item.error is None]
+    parsed = parse(what.settings.sources, readable)
+    with what.lake.writing() as writer:
+        counts = ingest.commit(writer, parsed, run_id=what.run_id, now=utc_now())
+    for item in readable:
+        if item.spool_file is not None:
+            item.spool_file.unlink(missing_ok=True)
+    return counts
+
+
+def stitch_all(what: Plan) -> stitch.Stitched | None:
+    """Stage (b): manifest versions, bindings and chains; None where nothing that they rest on has changed."""
+    with what.lake.writing() as writer:
+        inputs = _digest(_ledger_end(writer), *sorted(one.sha256 for one in what.manifests))
+        if _last_inputs(writer, "b") == inputs:
+            return None
+        manifest_versions.record(writer, what.manifests, utc_now())
+        engine = DuckDBEngine(writer.connection)
+        manifest_versions.provide(engine, [one.sha256 for one in what.manifests])
+        manifest_versions.owners(engine)
+        return stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
+
+
+def detect_all(what: Plan) -> detect.Detected | None:
+    """Stage (c): findings, evidence and the outbox; None where nothing that they rest on has changed."""
+    with what.lake.writing() as writer:
+        inputs = _digest(
+            _last_inputs(writer, "b") or "",
+            *sorted(f"{one.id} {one.version}" for one in what.detectors),
+            detect.behaviour.version(),
+            *sorted(one.model_dump_json() for one in what.settings.alerts),
+        )
+        if _last_inputs(writer, "c") == inputs:
+            return None
+        return detect.commit(
+            writer,
+            DuckDBEngine(writer.connection),
+            what.settings,
+            what.detectors,
+            [one.sha256 for one in what.manifests],
+            run_id=what.run_id,
+            now=utc_now(),
+            inputs_sha256=inputs,
+        )
+
+
+def _ledger_end(writer: Writer) -> str:
+    row = writer.connection.execute(
+        "SELECT ledger_seq, object_sha256, prior_sha256 FROM lake.objects ORDER BY ledger_seq DESC LIMIT 1"
+    ).fetchone()
+    return " ".join(str(part) for part in row) if row else ""
+
+
+def _last_inputs(writer: Writer, stage: str) -> str | None:
+    row = writer.connection.execute(
+        "SELECT inputs_sha256 FROM lake.stages WHERE stage = ? ORDER BY input_snapshot DESC, committed_at DESC LIMIT 1",
+        [stage],
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def unaccounted(lake: Lake) -> list[str]:
+    """The objects of the ledger whose records are not actions + errors + duplicates + skipped (truth 2)."""
+    if not lake.exists:
+        return []
+    with lake.reading() as connection:
+        rows = connection.execute(
+            """
+            WITH kept AS (
+                SELECT source, object_sha256, byte_start, count(*) AS records FROM records
+                GROUP BY source, object_sha256, byte_start
+            )
+            SELECT o.object_uri FROM objects AS o
+            LEFT JOIN kept AS k
+              ON k.source = o.source AND k.object_sha256 = o.object_sha256 AND k.byte_start = o.byte_start
+            WHERE o.records <> o.actions + o.errors + o.duplicates + o.skipped
+               OR o.records <> coalesce(k.records, 0)
+            ORDER BY o.ledger_seq
+            """
+        ).fetchall()
+    return [str(row[0]) for row in rows]

@@ -1,0 +1,36 @@
+"""Stage (b): one transaction that brings manifests, bindings and chains to what the evidence says now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipelines import schema
+from pipelines.ingest.commit import stage_row
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.replace import Changes, replace
+from pipelines.lake.store import Writer
+from pipelines.lake.views import attributions_sql
+from pipelines.stitch.bindings import bind
+from pipelines.stitch.chains import chain
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """What stage (b) changed."""
+
+    bindings: Changes
+    chains: Changes
+
+
+def commit(writer: Writer, engine: DuckDBEngine, *, run_id: str, now: datetime, inputs_sha256: str) -> Stitched:
+    """Recompute bindings and chains from grants, acts_as, actions and `identities`, and write what differs."""
+    bind(engine)
+    engine.let("attributed_all", attributions_sql(bindings="bound"))
+    chain(engine)
+    stitched = Stitched(
+        bindings=replace(writer, schema.BINDINGS, "bound", key=("uid",)),
+        chains=replace(writer, schema.CHAINS, "chained", key=("chain_id",)),
+    )
+    stage_row(writer, run_id, "b", now, inputs_sha256)
+    return stitched

@@ -1,0 +1,34 @@
+"""Every SQL detector of the catalogue passes its own test cases on the DuckDB engine, and carries enough of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from detectors import provided, rules
+from detectors.cases import Case, differences
+from pipelines import schema
+from pipelines.lake.duckdb_engine import DuckDBEngine
+
+CATALOGUE = Path(__file__).resolve().parents[2] / "detectors/catalogue"
+SCHEMAS = provided.schemas(schema.ACTIONS.arrow, schema.GRANTS.arrow, schema.BINDINGS.arrow)
+DETECTORS = rules.load(CATALOGUE)
+CASES = [(detector, case) for detector in DETECTORS for case in detector.head.tests]
+
+
+@pytest.mark.parametrize(("detector", "case"), CASES, ids=[f"{one.id}: {case.name}" for one, case in CASES])
+def test_case(detector: rules.Detector, case: Case) -> None:
+    engine = DuckDBEngine(duckdb.connect())
+    for name, table in case.tables(SCHEMAS).items():
+        engine.let(name, table)
+    assert differences(case.expected, rules.findings_of(engine, detector)) == []
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=[one.id for one in DETECTORS])
+def test_carries_positive_and_negative_cases(detector: rules.Detector) -> None:
+    positive = [case for case in detector.head.tests if case.expected]
+    assert len(positive) >= 2
+    assert len(detector.head.tests) - len(positive) >= 3
+    assert detector.head.look_alikes
