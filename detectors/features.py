@@ -106,8 +106,8 @@ def actions_sql() -> str:
     return f"""
         SELECT a.action_uid, a.worker, coalesce(r.role, '') AS role, a.time,
                CAST(date_trunc('hour', a.time) AS TIMESTAMP) AS hour,
-               a.chain_id, a.confidence, a.credential_uid, a.api_operation, a.api_service, a.resource_uid, a.account, a.region,
-               a.dst_host,
+               a.chain_id, a.confidence, a.credential_uid, a.api_operation, a.api_service, a.resource_uid,
+               a.account, a.region, a.dst_host,
                {_clamped("a.bytes_out")} AS bytes_out, {_clamped("a.bytes_in")} AS bytes_in,
                coalesce(a.status = 'failure', false) AS failed,
                coalesce(a.status = 'denied', false) AS denied,
@@ -196,7 +196,8 @@ def evidence_sql() -> str:
         f"coalesce(f_{kind}.role_first = a.hour, false) AS role_new_{kind}" for kind in ("destination", "operation")
     ]
     return f"""
-        SELECT a.action_uid, a.worker, a.hour, a.time, a.chain_id, a.confidence, a.credential_uid, a.dst_host, a.bytes_out,
+        SELECT a.action_uid, a.worker, a.hour, a.time, a.chain_id, a.confidence, a.credential_uid, a.dst_host,
+               a.bytes_out,
                CASE WHEN a.resource_uid LIKE 'arn:%:s3:::%' THEN split_part(a.resource_uid, '/', 1)
                     ELSE a.resource_uid END AS container,
                true AS acts, a.failed, a.denied, a.writes, a.admin_write, a.secret_read,

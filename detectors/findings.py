@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, get_args
 
@@ -64,7 +65,7 @@ def unfit_sql(evidence: str) -> str:
     known = ", ".join(f"'{severity}'" for severity in SEVERITIES)
     return f"""
         SELECT count(*) AS unfit FROM "{evidence}"
-        WHERE severity IS NULL OR severity NOT IN ({known}) OR time IS NULL OR action_uid IS NULL OR title IS NULL
+        WHERE severity IS NULL OR severity NOT IN ({known}) OR time IS NULL OR action_uid IS NULL
     """
 
 
@@ -135,21 +136,31 @@ WHERE r.place = 1
 """
 
 
-def shaped(rows: pa.Table, detector: str, version: str, cited: Sequence[str]) -> pa.Table:
+@dataclass(frozen=True)
+class Stamp:
+    """What all findings of a detector have in common; `title` stands in where a row has none, a part being null."""
+
+    detector: str
+    version: str
+    title: str
+    tags: tuple[str, ...]
+
+
+def shaped(rows: pa.Table, stamp: Stamp) -> pa.Table:
     """The rows of `findings_sql` as FOUND, explanations as JSON text, titles free of control characters."""
-    found = [_finding(row, detector, version, cited) for row in rows.to_pylist()]
+    found = [_finding(row, stamp) for row in rows.to_pylist()]
     found.sort(key=lambda row: (row["window_start"], row["finding_uid"]))
     return pa.Table.from_pylist(found, schema=FOUND)
 
 
-def _finding(row: dict[str, Any], detector: str, version: str, cited: Sequence[str]) -> dict[str, Any]:
+def _finding(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
     return {
         **{name: row.get(name) for name in FOUND.names},
-        "detector": detector,
-        "detector_version": version,
-        "title": printable(row["title"])[:MAX_TITLE],
+        "detector": stamp.detector,
+        "detector_version": stamp.version,
+        "title": printable(row["title"] or stamp.title)[:MAX_TITLE],
         "explanation": _explanation(row),
-        "tags": list(cited),
+        "tags": list(stamp.tags),
         "evidence": [uid[4:] for uid in row["evidence"]],
     }
 

@@ -45,7 +45,7 @@ def _scope(manifest: Manifest) -> Iterator[Problem]:
         earlier = next((i for i, other in enumerate(manifest.scope[:at]) if _shadows(other, line)), None)
         if earlier is not None:
             place = f"{manifest.file}:{manifest.line('scope', earlier)}"
-            said = f"can never match: the line before it ({place}) decides everything that it names"
+            said = f"can never match: the earlier line ({place}) decides everything that it names"
             yield _warning(manifest, "scope", at, said, line.effect)
 
 
@@ -119,7 +119,8 @@ def _check_method(glob: str) -> str | None:
 def _check_service(glob: str) -> str | None:
     if is_pattern(glob) or is_known_service(glob):
         return None
-    near = get_close_matches(glob, COMMON_SERVICES, n=1, cutoff=0.5)
+    whole = [f"{glob}.amazonaws.com", f"{glob}.googleapis.com", f"Microsoft.{glob}"]
+    near = [name for name in whole if name in COMMON_SERVICES] or get_close_matches(glob, COMMON_SERVICES, 1, 0.7)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"no log format that is known here names a service '{glob}'{hint}"
 

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from detectors import provided, statement, tags
 from detectors.cases import Case, differences
 from detectors.engine import Engine
-from detectors.findings import FOUND, SEVERITIES, Severity, findings_sql, shaped, unfit_sql
+from detectors.findings import FOUND, SEVERITIES, Severity, Stamp, findings_sql, shaped, unfit_sql
 from detectors.located import Located, Problem, Problems, _Reader, validate
 
 _HEAD = re.compile(r"\A\s*/\*---[^\n]*\n(?P<yaml>.*?)^[ \t]*---\*/", re.DOTALL | re.MULTILINE)
@@ -117,13 +117,14 @@ def read(path: Path) -> Detector:
     located = _located(file, document, match)
     head = validate(located, Head)
     problems = [] if head.id == path.stem else [located.problem(("id",), f"must be the file's name, {path.stem}")]
-    sql, first_line = document[match.end() :], document.count("\n", 0, match.end())
+    sql = document[match.end() :].strip()
+    first_line = document.count("\n", 0, document.index(sql, match.end()))
     for fault in statement.faults(sql, provided.NAMES):
         problems.append(Problem(file, first_line + fault.line, "", fault.message))
     if problems:
         raise Problems(problems)
     digest = hashlib.sha256(document.encode()).hexdigest()
-    return Detector(head, sql.strip(), f"{head.version}+{digest[:12]}", document, statement.columns(sql))
+    return Detector(head, sql, f"{head.version}+{digest[:12]}", document, statement.columns(sql))
 
 
 def _located(file: str, document: str, match: re.Match[str]) -> Located:
@@ -155,10 +156,10 @@ def findings_of(engine: Engine, detector: Detector) -> pa.Table:
     engine.let(evidence, detector.sql)
     unfit = engine.query(unfit_sql(evidence)).column("unfit")[0].as_py()
     if unfit:
-        msg = f"{unfit} rows have no action_uid, time or title, or a severity that is none of {', '.join(SEVERITIES)}"
+        msg = f"{unfit} rows have no action_uid or no time, or a severity that is none of {', '.join(SEVERITIES)}"
         raise ValueError(msg)
     rows = engine.query(findings_sql(evidence, detector.id, detector.columns))
-    return shaped(rows, detector.id, detector.version, detector.head.tags)
+    return shaped(rows, Stamp(detector.id, detector.version, detector.head.title, detector.head.tags))
 
 
 def failed_cases(engine: Engine, detector: Detector, schemas: Mapping[str, pa.Schema]) -> list[str]:

@@ -95,7 +95,7 @@ STRAIGHT = pa.schema([("crooked", pa.string()), ("path", pa.string())])
 def straighten(paths: pa.Table) -> pa.Table:
     """Of each `crooked` path the `path` that a server sees: decoded once, dot segments removed (RFC 3986, 5.2.4).
 
-    Escapes that are no UTF-8 stay as they are, while those of plain characters in the same path are decoded.
+    Where some escapes of a path are no UTF-8, only those of plain (ASCII) characters are decoded.
     """
     with duckdb.connect() as connection:
         connection.register("paths", paths)

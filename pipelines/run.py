@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from detectors import behaviour_head
 from detectors.manifest import Manifest, load_manifests
 from detectors.rules import Detector, Failure
 from pipelines import schema
@@ -174,7 +175,7 @@ def detect_all(what: Plan) -> detect.Detected | None:
         inputs = _digest(
             _last_inputs(writer, "b") or "",
             *sorted(f"{one.id} {one.version}" for one in what.detectors),
-            detect.behaviour.version(),
+            behaviour_head.head().version,
             *sorted(one.model_dump_json() for one in what.settings.alerts),
         )
         if _last_inputs(writer, "c") == inputs:

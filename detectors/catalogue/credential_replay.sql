@@ -242,10 +242,15 @@ parties AS (
     SELECT uid, action_uid, time, 'network', network, network, CASE WHEN is_outside THEN 1 ELSE 0 END
     FROM weighed WHERE is_bounded
 ),
+suspects AS (
+    -- the credentials that can fail a test at all: an odd use, and more than one network and party
+    SELECT test, uid FROM parties GROUP BY test, uid
+    HAVING max(odd) = 1 AND min(network) <> max(network) AND min(party) <> max(party)
+),
 numbered AS (
-    -- each use with its number (n) and the odd uses so far (o): of all, of its network, of its party
+    -- each use of those with its number (n) and the odd uses so far (o): of all, of its network, of its party
     SELECT
-        *,
+        p.*,
         row_number() OVER (PARTITION BY test, uid ORDER BY time, action_uid) AS n_all,
         row_number() OVER (PARTITION BY test, uid, network ORDER BY time, action_uid) AS n_net,
         row_number() OVER (PARTITION BY test, uid, party ORDER BY time, action_uid) AS n_party,
@@ -255,14 +260,15 @@ numbered AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS o_net,
         sum(odd) OVER (PARTITION BY test, uid, party ORDER BY time, action_uid
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS o_party
-    FROM parties
+    FROM parties AS p
+    JOIN suspects AS s USING (test, uid)
 ),
 returns AS (
-    -- each use with the next one of its own network and party: how far off, and how many uses lie between that
-    -- share neither network nor party (all less those of the network less those of the party; none share both)
+    -- each use with the next of its own network and party: how far off, and how many uses between share neither
     SELECT
         *,
         date_diff('microsecond', time, lead(time) OVER own) AS away,
+        -- all between, less those of the network, less those of the party: none between shares both
         (lead(n_all) OVER own - n_all) - (lead(n_net) OVER own - n_net) - (lead(n_party) OVER own - n_party) + 1 AS others,
         (lead(o_all) OVER own - o_all) - (lead(o_net) OVER own - o_net) - (lead(o_party) OVER own - o_party)
             + lead(odd) OVER own AS odd_others

@@ -105,6 +105,12 @@ tests:
       - {worker: null, api_service: s3.amazonaws.com, api_operation: DeleteBucket, resource_uid: "arn:aws:s3:::cases"}
       - {api_service: sts.amazonaws.com, api_operation: AssumeRole, obtains: self}
     expected: []
+  - name: a record that says next to nothing
+    actions: [{principal: null}, {category: proxy}, {category: tool}]
+    verdicts: [{action_uid: a1, verdict: out}, {action_uid: a2, verdict: out}, {action_uid: a3, verdict: out}]
+    expected:
+      - {worker: w1, severity: high, entity: unknown, title: [w1 called], evidence: [a1, a3]}
+      - {worker: w1, severity: high, entity: "", title: [w1 sent a request to]}
   - name: what an SDK asks when it starts is worth a note only
     actions: [{api_service: sts.amazonaws.com, api_operation: GetCallerIdentity}]
     verdicts: [{action_uid: a1, verdict: out}]
@@ -161,9 +167,9 @@ outside AS (
         lower(coalesce(a.dst_host, a.dst_ip, '')) AS host,
         CASE
             WHEN a.category = 'proxy' THEN lower(coalesce(a.dst_host, a.dst_ip, '')) || coalesce(a.url_path, '')
-            WHEN a.category = 'model' THEN coalesce(a.model, v.resource, a.resource_uid, a.api_service)
-            WHEN a.category = 'tool' THEN coalesce(a.tool, v.resource, a.resource_uid, a.api_service)
-            ELSE coalesce(v.resource, a.resource_uid, a.api_service)
+            WHEN a.category = 'model' THEN coalesce(a.model, v.resource, a.resource_uid, a.api_service, 'unknown')
+            WHEN a.category = 'tool' THEN coalesce(a.tool, v.resource, a.resource_uid, a.api_service, 'unknown')
+            ELSE coalesce(v.resource, a.resource_uid, a.api_service, 'unknown')
         END AS object
     FROM verdicts AS v
     JOIN attributed AS a ON a.action_uid = v.action_uid
@@ -197,7 +203,7 @@ objects AS (
 ),
 own_accounts AS (
     -- AWS accounts in which some worker's declared identity lives
-    SELECT DISTINCT regexp_extract(uid, '::([0-9]{12}):', 1) AS account
+    SELECT DISTINCT regexp_extract(uid, ':([0-9]{12}):', 1) AS account
     FROM identities WHERE uid LIKE 'aws:%'
 ),
 placed AS (
@@ -238,7 +244,7 @@ worded AS (
                 THEN 'read '
             WHEN regexp_matches(api_operation, '^Put(Object|Item|SecretValue|Parameter|Record)') AND object <> api_service
                 THEN 'write '
-            ELSE 'call ' || api_operation || ' on '
+            ELSE 'call ' || coalesce(api_operation, 'an operation') || ' on '
         END AS verb
     FROM judged
 )

@@ -136,11 +136,12 @@ tests:
 ---*/
 
 WITH uses AS (
-    -- every action with how long before its record it began, in microseconds
+    -- every action with how long before its record it began, in microseconds, and its session if that is all it names
     SELECT
         action_uid, worker, principal, credential_uid, session_uid, src_ip, time, chain_id, confidence, strength,
         manifest_sha, status, api_service, api_operation, dst_host,
-        CASE WHEN time_kind <> 'start' THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END AS took
+        CASE WHEN time_kind <> 'start' THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END AS took,
+        CASE WHEN credential_uid IS NULL THEN session_uid END AS bare_session
     FROM attributed
 ),
 issues AS (
@@ -187,8 +188,7 @@ after_expiry AS (
         coalesce(c.expires_at, s.expires_at) AS ended_at
     FROM uses AS u
     LEFT JOIN issues AS c ON c.uid = u.credential_uid
-    LEFT JOIN session_issues AS s
-        ON s.uid = u.session_uid AND u.credential_uid IS NULL
+    LEFT JOIN session_issues AS s ON s.uid = u.bare_session
     WHERE date_diff('microsecond', coalesce(c.expires_at, s.expires_at), u.time) - u.took > 300000000
 ),
 after_revocation AS (

@@ -70,7 +70,7 @@ def deliver(
         delivery.round()
         while deadline is not None:
             wake = delivery.next_due()
-            if wake is None or wake >= deadline:
+            if wake is None or max(wake, now()) >= deadline:
                 break
             sleep(max((wake - now()).total_seconds(), 0.01))
             delivery.round()
@@ -141,13 +141,11 @@ class _Delivery:
         """One pass over what is due now."""
         self._discard_superseded()
         for alert in self._due():
-            line = self.lines.get(alert["destination"])
             started = self.now()
             if self.deadline is not None and started >= self.deadline:
                 return
-            if line is None or line.breaker.is_open(started):
-                continue
-            self._attempt(alert, line, started)
+            if self._is_usable(alert["destination"], started):
+                self._attempt(alert, self.lines[alert["destination"]], started)
 
     def next_due(self) -> datetime | None:
         """When the next attempt could be made at all; null where nothing waits for a destination in use."""
@@ -202,7 +200,8 @@ class _Delivery:
         )
         due = self.read(sql, [self.now()]).to_pylist()
         for start in range(0, len(due), PAYLOADS_AT_ONCE):
-            batch = [alert for alert in due[start : start + PAYLOADS_AT_ONCE] if self._is_usable(alert["destination"])]
+            at = self.now()
+            batch = [each for each in due[start : start + PAYLOADS_AT_ONCE] if self._is_usable(each["destination"], at)]
             if not batch:
                 continue
             payloads = self.read(
@@ -212,8 +211,8 @@ class _Delivery:
             payload_of = {row["alert_uid"]: row["payload"] for row in payloads}
             yield from ({**alert, "payload": payload_of[alert["alert_uid"]]} for alert in batch)
 
-    def _is_usable(self, destination: str) -> bool:
-        return destination in self.lines and not self.lines[destination].breaker.is_open(self.now())
+    def _is_usable(self, destination: str, at: datetime) -> bool:
+        return destination in self.lines and not self.lines[destination].breaker.is_open(at)
 
     def _attempt(self, alert: dict[str, Any], line: _Line, started: datetime) -> None:
         answer = line.send(Message(alert["event_uid"], alert["payload"].encode(), started))

@@ -7,28 +7,23 @@ shape that 1.9.0-dev gives `ai_agent`, so that a strict validator passes today.
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import math
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
 from detectors.uuid5 import ALERTS
-from pipelines import identifiers
+from pipelines.alerts import ocsf_objects as objects
+from pipelines.alerts.ocsf_objects import Json
 from pipelines.alerts.text import bounded, plain
 
 SCHEMA_VERSION = "1.8.0"
-ATTACK_VERSION = "19"
 CLASS_UID = 2004
 
 Change = Literal["created", "updated", "closed"]
-Json = dict[str, Any]
 
 ACTIVITIES: dict[Change, tuple[int, str]] = {"created": (1, "Create"), "updated": (2, "Update"), "closed": (3, "Close")}
 SEVERITIES = {
@@ -50,8 +45,6 @@ _MODEL_CONFIDENCE = ((0.001, 3), (0.01, 2), (1.0, 1))
 """A model's finding is trusted by its p-value: the share of normal windows that look as odd or odder."""
 
 LONGEST_EXPLANATION = 200_000
-_ID, _NAME, _LINE, _TAG = 100, 600, 600, 64
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True)
@@ -94,16 +87,6 @@ def event_uid(finding_uid: str, revision: int) -> str:
     return str(uuid.uuid5(ALERTS, f"{finding_uid}|{revision}"))
 
 
-def epoch_ms(time: datetime | None) -> int | None:
-    """Milliseconds since 1970 of a naive UTC time, as OCSF's `timestamp_t` wants them."""
-    return None if time is None else (time - datetime(1970, 1, 1)) // timedelta(milliseconds=1)
-
-
-def rfc3339(time: datetime | None) -> str | None:
-    """A naive UTC time as RFC 3339 text with milliseconds."""
-    return None if time is None else time.isoformat(timespec="milliseconds") + "Z"
-
-
 def draft(notice: Notice, limits: Limits) -> Draft:
     """The Detection Finding of a notice within `limits`, its explanation apart."""
     finding = notice.finding
@@ -111,8 +94,8 @@ def draft(notice: Notice, limits: Limits) -> Draft:
     attribution = _attribution(notice, explanation)
     hops = (notice.attribution or {}).get("path") or []
     action_uids = list(finding.get("evidence") or ())
-    count = max(len(action_uids), _whole(explanation.get("evidence_count")))
-    tags = [bounded(tag, _TAG) for tag in finding.get("tags") or ()]
+    count = max(len(action_uids), objects.whole(explanation.get("evidence_count")))
+    tags = [bounded(tag, objects.TAG) for tag in finding.get("tags") or ()]
     for name, rows, limit in (
         ("evidences", notice.actions, limits.actions),
         ("action_uids", action_uids, limits.action_uids),
@@ -137,44 +120,46 @@ def draft(notice: Notice, limits: Limits) -> Draft:
             "class_name": "Detection Finding",
             "type_uid": CLASS_UID * 100 + activity_id,
             "type_name": f"Detection Finding: {activity}",
-            "time": epoch_ms(finding["created_at"]),
-            "start_time": epoch_ms(finding["window_start"]),
-            "end_time": epoch_ms(finding["window_end"]),
+            "time": objects.epoch_ms(finding["created_at"]),
+            "start_time": objects.epoch_ms(finding["window_start"]),
+            "end_time": objects.epoch_ms(finding["window_end"]),
             "severity_id": severity_id,
             "severity": severity,
             "status_id": status_id,
             "status": status,
-            "status_detail": _name(finding["resolution"]),
+            "status_detail": objects.name(finding["resolution"]),
             "confidence_id": confidence_id,
             "confidence": CONFIDENCES[confidence_id],
             "confidence_score": None if chance is None else round(100 * chance),
             "is_alert": None if notice.change == "closed" else True,
-            "message": bounded(finding["title"] or "", _LINE),
+            "message": bounded(finding["title"] or "", objects.LINE),
             "metadata": _metadata(finding),
             "finding_info": _finding_info(finding, tags[: limits.tags], attribution, count),
-            "resources": _resources(finding["entity"]),
-            "evidences": _evidences(finding, notice.actions[: limits.actions], count),
-            "observables": _observables(finding),
-            "remediation": {"desc": f"Run `workertrail show {bounded(finding['finding_uid'], _ID)}` for the evidence."},
+            "resources": objects.resources(finding["entity"]),
+            "evidences": objects.evidences(finding, notice.actions[: limits.actions], count),
+            "observables": objects.observables(finding),
+            "remediation": {
+                "desc": f"Run `workertrail show {bounded(finding['finding_uid'], objects.ID)}` for the evidence."
+            },
             "unmapped": {
-                "ai_agent": _ai_agent(finding),
-                "delegation": _delegation(attribution),
+                "ai_agent": objects.ai_agent(finding),
+                "delegation": objects.delegation(attribution),
                 "workertrail": {
-                    "detector": _name(finding["detector"]),
+                    "detector": objects.name(finding["detector"]),
                     "verdict": attribution["verdict"],
                     "attribution": {"strength": attribution["strength"], "confidence": chance},
-                    "score": _number(finding["score"]),
-                    "p_value": _number(finding["p_value"]),
-                    "hops": [_hop(hop) for hop in hops[: limits.hops]],
-                    "chain": _chain(notice.chain, limits),
+                    "score": objects.number(finding["score"]),
+                    "p_value": objects.number(finding["p_value"]),
+                    "hops": [objects.hop(hop) for hop in hops[: limits.hops]],
+                    "chain": objects.chain(notice.chain, limits.systems),
                     "evidence": {
                         "count": count,
-                        "action_uids": [bounded(uid, _ID) for uid in action_uids[: limits.action_uids]],
+                        "action_uids": [objects.uid(uid) for uid in action_uids[: limits.action_uids]],
                     },
                     "snapshot_id": finding["snapshot_id"],
-                    "model_id": _id(finding["model_id"]),
-                    "previous_uid": _id(finding["previous_uid"]),
-                    "revised_at": rfc3339(finding["revised_at"]),
+                    "model_id": objects.identifier(finding["model_id"]),
+                    "previous_uid": objects.identifier(finding["previous_uid"]),
+                    "revised_at": objects.rfc3339(finding["revised_at"]),
                 },
             },
         }
@@ -191,7 +176,7 @@ def _explanation(text: str | None) -> tuple[Json, list[str]]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return {"text": bounded(text, 4 * _LINE)}, ["explanation: no JSON object"]
+        return {"text": bounded(text, 4 * objects.LINE)}, ["explanation: no JSON object"]
     value = plain(value)
     return (value if isinstance(value, dict) else {"text": value}), []
 
@@ -207,12 +192,12 @@ def _attribution(notice: Notice, explanation: Json) -> Json:
     certain = isinstance(confidence, int | float) and not isinstance(confidence, bool) and 0 <= confidence <= 1
     seen = [f"{word.capitalize()}: {said[word]}" for word in ("seen", "expected") if isinstance(said.get(word), str)]
     return {
-        "strength": _name(said.get("attribution")) or _name(known.get("strength")),
+        "strength": objects.name(said.get("attribution")) or objects.name(known.get("strength")),
         "confidence": confidence if certain else None,
-        "delegator": _name(known.get("delegator")),
-        "delegator_strength": _name(known.get("delegator_strength")),
-        "verdict": _name(said.get("verdict")),
-        "desc": _name(". ".join(seen)),
+        "delegator": objects.name(known.get("delegator")),
+        "delegator_strength": objects.name(known.get("delegator_strength")),
+        "verdict": objects.name(said.get("verdict")),
+        "desc": objects.name(". ".join(seen)),
     }
 
 
@@ -221,7 +206,7 @@ def _confidence_id(finding: Mapping[str, Any], strength: str | None) -> int:
     attribution = _STRENGTH_CONFIDENCE.get(strength or "", 0)
     if finding["model_id"] is None:
         return attribution
-    p_value = _number(finding["p_value"])
+    p_value = objects.number(finding["p_value"])
     model = next((level for bound, level in _MODEL_CONFIDENCE if p_value is not None and p_value <= bound), 0)
     return min(attribution, model) if attribution else model
 
@@ -236,11 +221,11 @@ def _metadata(finding: Mapping[str, Any]) -> Json:
             "version": _product_version(),
         },
         "uid": event_uid(finding["finding_uid"], finding["revision"]),
-        "correlation_uid": _id(finding["chain_id"]),
+        "correlation_uid": objects.identifier(finding["chain_id"]),
         "sequence": finding["revision"],
         "log_name": "findings",
-        "original_time": rfc3339(finding["window_end"]),
-        "modified_time": epoch_ms(finding["revised_at"]),
+        "original_time": objects.rfc3339(finding["window_end"]),
+        "modified_time": objects.epoch_ms(finding["revised_at"]),
     }
 
 
@@ -252,193 +237,24 @@ def _product_version() -> str:
 def _finding_info(finding: Mapping[str, Any], tags: list[str], attribution: Json, count: int) -> Json:
     type_id, kind = (1, "Rule") if finding["model_id"] is None else (4, "Learning (ML/DL)")
     return {
-        "uid": _id(finding["finding_uid"]),
-        "title": bounded(finding["title"] or "", _LINE),
+        "uid": objects.identifier(finding["finding_uid"]),
+        "title": bounded(finding["title"] or "", objects.LINE),
         "desc": attribution["desc"],
         "analytic": {
             "type_id": type_id,
             "type": kind,
-            "name": _name(finding["detector"]),
-            "uid": _name(finding["detector"]),
-            "version": _id(finding["detector_version"]),
+            "name": objects.name(finding["detector"]),
+            "uid": objects.name(finding["detector"]),
+            "version": objects.identifier(finding["detector_version"]),
         },
-        "created_time": epoch_ms(finding["created_at"]),
-        "modified_time": epoch_ms(finding["revised_at"]),
-        "first_seen_time": epoch_ms(finding["window_start"]),
-        "last_seen_time": epoch_ms(finding["window_end"]),
+        "created_time": objects.epoch_ms(finding["created_at"]),
+        "modified_time": objects.epoch_ms(finding["revised_at"]),
+        "first_seen_time": objects.epoch_ms(finding["window_start"]),
+        "last_seen_time": objects.epoch_ms(finding["window_end"]),
         "related_events_count": count,
-        "attacks": [attack for tag in tags if (attack := _attack(tag))],
-        "tags": [_tag(tag) for tag in tags],
+        "attacks": [attack for tag in tags if (attack := objects.attack(tag))],
+        "tags": [objects.tag(tag) for tag in tags],
     }
-
-
-def _attack(tag: str) -> Json | None:
-    """`attack.t1078.004` is technique T1078 with sub-technique T1078.004; other tags are no technique."""
-    family, _, name = tag.partition(".")
-    name = name.upper()
-    if family != "attack" or not name.startswith("T") or not name[1:5].isdigit():
-        return None
-    technique, _, sub = name.partition(".")
-    return {
-        "technique": {"uid": technique},
-        "sub_technique": {"uid": name} if sub else None,
-        "version": ATTACK_VERSION,
-    }
-
-
-def _tag(tag: str) -> Json:
-    name, _, value = tag.partition(".")
-    return {"name": name, "value": value}
-
-
-def _resources(entity: str | None) -> list[Json]:
-    if not entity:
-        return []
-    kind = identifiers.kind_of(entity)
-    return [{"uid": _name(entity), "type": _id(kind) if ":" in kind and kind != entity else None}]
-
-
-def _observables(finding: Mapping[str, Any]) -> list[Json]:
-    """The two names that an analyst pivots on. Type ids: 31 is a user's uid, 10 a resource's."""
-    found = (
-        ("evidences[0].actor.user.uid", 31, finding["principal"]),
-        ("resources[0].uid", 10, finding["entity"]),
-    )
-    return [{"name": name, "type_id": type_id, "value": _name(value)} for name, type_id, value in found if value]
-
-
-def _evidences(finding: Mapping[str, Any], actions: Sequence[Mapping[str, Any]], count: int) -> list[Json]:
-    """First who did it to what, then the first actions that show it."""
-    overall = {
-        "name": "workertrail.finding",
-        "actor": _actor(finding["worker"], finding["principal"]),
-        "resources": _resources(finding["entity"]),
-        "data": {"actions": count},
-    }
-    return [overall, *(_evidence(action) for action in actions)]
-
-
-def _evidence(action: Mapping[str, Any]) -> Json:
-    get = action.get
-    operation, path = get("api_operation"), get("url_path")
-    return {
-        "name": "workertrail.action",
-        "uid": _id(get("action_uid")),
-        "actor": _actor(None, get("principal")),
-        "api": {"operation": _id(operation), "service": {"name": _id(get("api_service"))}} if operation else None,
-        "src_endpoint": _endpoint(None, get("src_ip"), None),
-        "dst_endpoint": _endpoint(get("dst_host"), get("dst_ip"), get("dst_port")),
-        "url": {"path": bounded(str(path).partition("?")[0], 200)} if path else None,
-        "resources": [{"uid": bounded(str(get("resource_uid")), 300)}] if get("resource_uid") else None,
-        "data": {
-            "time": _time_text(get("time")),
-            "status": _id(get("status")),
-            "http_method": _id(get("http_method")),
-            "credential_uid": _id(get("credential_uid")),
-            "bytes_out": get("bytes_out") if isinstance(get("bytes_out"), int) else None,
-        },
-    }
-
-
-def _time_text(value: Any) -> str | None:
-    """A frozen action's time, which is JSON text by now, as RFC 3339."""
-    try:
-        return rfc3339(
-            value if isinstance(value, datetime) else datetime.fromisoformat(str(value)).replace(tzinfo=None)
-        )
-    except ValueError:
-        return None
-
-
-def _endpoint(host: Any, address: Any, port: Any) -> Json | None:
-    """An endpoint; what is no host name or address by OCSF's rules goes into its free-text `name`."""
-    if not host and not address:
-        return None
-    is_host = isinstance(host, str) and _HOST.fullmatch(host) is not None
-    is_address = isinstance(address, str) and _is_ip(address)
-    return {
-        "hostname": _id(host) if is_host else None,
-        "ip": address if is_address else None,
-        "name": " ".join(
-            part for part in (None if is_host else _id(host), None if is_address else _id(address)) if part
-        ),
-        "port": port if isinstance(port, int) and 0 <= port <= 65535 else None,
-    }
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _actor(worker: str | None, principal: Any) -> Json | None:
-    if not worker and not principal:
-        return None
-    return {
-        "app_name": _name(worker),
-        "app_uid": _worker_uid(worker),
-        "user": {"uid": _name(principal)} if principal else None,
-    }
-
-
-def _worker_uid(worker: str | None) -> str | None:
-    return _name(identifiers.uid("worker:id", worker)) if worker else None
-
-
-def _ai_agent(finding: Mapping[str, Any]) -> Json | None:
-    """OCSF's word for a worker: its charter is the manifest in force, its instance the chain (one run)."""
-    if not finding["worker"]:
-        return None
-    sha = _id(finding["manifest_sha"])
-    charter = {"name": "manifest", "type_id": 1, "hashes": [{"algorithm_id": 3, "algorithm": "SHA-256", "value": sha}]}
-    return {
-        "uid": _worker_uid(finding["worker"]),
-        "name": _name(finding["worker"]),
-        "instance_uid": _id(finding["chain_id"]),
-        "charter": charter if sha else None,
-    }
-
-
-def _delegation(attribution: Json) -> Json | None:
-    if attribution["delegator"] is None:
-        return None
-    return {"delegator": attribution["delegator"], "strength": attribution["delegator_strength"]}
-
-
-def _chain(chain: Mapping[str, Any] | None, limits: Limits) -> Json | None:
-    if chain is None:
-        return None
-    return {
-        "root_uid": _name(chain.get("root_uid")),
-        "started_at": rfc3339(chain.get("started_at")),
-        "ended_at": rfc3339(chain.get("ended_at")),
-        "systems": [_id(system) for system in (chain.get("systems") or ())[: limits.systems]],
-        **{key: chain.get(key) for key in ("actions", "hops", "bytes_out")},
-    }
-
-
-def _hop(hop: Mapping[str, Any]) -> Json:
-    """A hop of the path, each of its texts bounded."""
-    return {key: bounded(str(value), 200) for key, value in hop.items() if value is not None}
-
-
-def _name(value: Any) -> str | None:
-    return bounded(value, _NAME) if isinstance(value, str) and value else None
-
-
-def _id(value: Any) -> str | None:
-    return None if value is None or value == "" else bounded(str(value), _ID)
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _without_nulls(value: Any) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipelines.alerts.ocsf import Draft, Json, Limits, Notice, draft, rfc3339
+from pipelines.alerts.ocsf import Draft, Limits, Notice, draft
+from pipelines.alerts.ocsf_objects import Json, rfc3339
 from pipelines.alerts.text import bounded
 
 LARGEST = 20_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from detectors import behaviour, catalogue, rules, scope
+from detectors import behaviour, behaviour_head, catalogue, rules, scope
 from detectors.rules import Detector, Failure
 from pipelines import schema
 from pipelines.detect import coverage, manifests, provide
@@ -57,7 +56,7 @@ def commit(
     found = [judged.findings]
     try:
         unusual, models = behaviour.judge(engine)
-        found.append(behaviour.found(unusual))
+        found.append(behaviour_head.found(unusual))
         _record_models(writer, models)
     except Exception as error:  # noqa: BLE001 - a detector fails alone, whatever its reason
         failures.append(Failure(behaviour.DETECTOR, f"{type(error).__name__}: {error}"))
@@ -85,8 +84,9 @@ def _record_versions(writer: Writer, loaded: Sequence[Detector], now: datetime) 
         for one in loaded
         if (one.id, one.version) not in set(stored)
     ]
-    version = behaviour.version()
-    if (behaviour.DETECTOR, version) not in set(stored):
-        document = json.dumps(behaviour.parameters())
-        rows.append({"detector": behaviour.DETECTOR, "version": version, "first_used_at": now, "document": document})
+    head = behaviour_head.head()
+    if (behaviour.DETECTOR, head.version) not in set(stored):
+        rows.append(
+            {"detector": behaviour.DETECTOR, "version": head.version, "first_used_at": now, "document": head.document}
+        )
     writer.append(schema.DETECTOR_VERSIONS, pa.Table.from_pylist(rows, schema=schema.DETECTOR_VERSIONS.arrow))

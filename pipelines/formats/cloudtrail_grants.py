@@ -11,7 +11,7 @@ one session name within a second give the same session two parents; both are kep
 must list both. The EC2 metadata service's AssumeRole says nothing of the role's id: only the key is known.
 
 A role's or user's ARN is built from its bare name without a path where no response tells the path.
-A change of `DeleteLoginProfile` ends a password only; its grant names the user, as all of IAM's ends do.
+`DeleteLoginProfile` ends no more than a password; its grant names the user, whose keys live on.
 """
 
 from __future__ import annotations

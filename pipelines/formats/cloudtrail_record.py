@@ -61,7 +61,7 @@ _RECORD = {
             "queueName", "topicArn", "targetArn", "name", "trailName", "logGroupName", "instanceId", "volumeId",
             "snapshotId", "groupId", "imageId", "target", "documentName", "dBInstanceIdentifier",
             "dBClusterIdentifier", "dBSnapshotIdentifier", "repositoryName", "streamName", "modelId",
-            "stateMachineArn", "resourceArn", "cluster", "clusterName",
+            "stateMachineArn", "cluster", "clusterName",
         ),
         "key": "JSON",
         "names": ["VARCHAR"],
@@ -73,7 +73,7 @@ _RECORD = {
     "responseElements": {
         **_texts(
             "ConsoleLogin", "SwitchRole", "CheckMfa", "statusCode", "errorCode", "error", "errorMessage",
-            "provider", "subjectFromWebIdentityToken", "expiresIn", "functionArn", "topicArn", "trailARN", "arn",
+            "provider", "subjectFromWebIdentityToken", "expiresIn", "topicArn", "trailARN", "arn",
         ),
         "credentials": _texts("accessKeyId", "expiration"),
         "assumedRoleUser": _texts("assumedRoleId"),
@@ -112,7 +112,8 @@ MACROS = (
     # puts a narrow no-break space before AM and PM.
     f"""moment(v) AS CASE
         WHEN NOT regexp_matches(v, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]')
-        THEN try_strptime(replace(v, chr(8239), ' '), {_SPELLINGS})
+        THEN CASE WHEN regexp_matches(v, '^([A-Z][a-z]{{2}} |[0-9]{{8}}T)')
+                  THEN try_strptime(replace(v, chr(8239), ' '), {_SPELLINGS}) END
         WHEN NOT regexp_matches(v, '^(19[7-9]|2[0-9]{{2}})') THEN NULL
         WHEN regexp_matches(v, '[+-][0-9]{{2}}:?[0-9]{{2}}$')
         THEN make_timestamp(epoch_us(try_cast(v AS TIMESTAMPTZ)))
@@ -140,10 +141,11 @@ _CHECKED = "SELECT record_id, text, coalesce(json_valid(text), false) AS valid F
 """One row a record: whether its text is JSON at all."""
 
 _SHAPED = f"""
-SELECT record_id, valid, CASE WHEN valid THEN from_json(text, '{json.dumps(_RECORD)}') END AS e
+SELECT record_id, valid, CASE WHEN valid THEN starts_with(text, '{{') OR json_type(text) = 'OBJECT' END AS is_object,
+    CASE WHEN valid THEN from_json(text, '{json.dumps(_RECORD)}') END AS e
 FROM checked
 """
-"""One row a record: its parts as a structure, null where the text is no JSON object."""
+"""One row a record: its parts as a structure, whose parts are all null where the text is no JSON object."""
 
 _CLEANED = {
     "known": {
@@ -197,7 +199,7 @@ _CLEANED = {
 """Fields by how they are cleaned: the name used below, and where the record has it."""
 
 _PLAIN = f"""
-SELECT record_id, valid, e IS NOT NULL AS is_object, e.digestStartTime IS NOT NULL AS is_digest,
+SELECT record_id, valid, is_object, e.digestStartTime IS NOT NULL AS is_digest,
     e.insightDetails IS NOT NULL AS is_insight, e.requestParameters AS request, e.responseElements AS response,
     e.additionalEventData AS extra, e.resources AS listed, e.responseElements.body.error AS body_error,
     'HIDDEN_DUE_TO_SECURITY_REASONS' IN (e.userIdentity.userName, e.userIdentity.principalId) AS is_hidden,

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats import okta_sql
+from pipelines.formats import okta_grants, okta_sql
 from pipelines.formats.addresses import addresses
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
 from pipelines.formats.splitting import json_values
@@ -42,7 +42,7 @@ def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     """RECORDS_IN to GRANTS_OUT: tokens and sessions issued and ended, users and clients switched off."""
     with duckdb.connect() as connection:
         okta_sql.read(connection, records, only_telling=True)
-        return rows(okta_sql.grants(connection), GRANTS_OUT)
+        return rows(okta_grants.grants(connection), GRANTS_OUT)
 
 
 SECRETS = (

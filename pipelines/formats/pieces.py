@@ -38,7 +38,7 @@ def shortened(starts: Rows, ends: Rows, max_record: int) -> tuple[Rows, dict[int
     if len(long) == 0:
         return ends, {}
     ends = ends.copy()
-    ends[long] = starts[long] + SHOWN
+    ends[long] = np.minimum(ends[long], starts[long] + SHOWN)
     return ends, dict.fromkeys(long.tolist(), too_long(max_record))
 
 
@@ -47,9 +47,7 @@ def cut(text: bytes, starts: Rows, ends: Rows) -> pa.LargeBinaryArray:
     count = len(starts)
     offsets = np.empty(2 * count + 1, np.int64)
     offsets[0:-1:2], offsets[1::2], offsets[-1] = starts, ends, len(text)
-    both = pa.Array.from_buffers(
-        pa.large_binary(), 2 * count, [None, pa.py_buffer(offsets.data), pa.py_buffer(text)]
-    )
+    both = pa.Array.from_buffers(pa.large_binary(), 2 * count, [None, pa.py_buffer(offsets.data), pa.py_buffer(text)])
     return cast(pa.LargeBinaryArray, both.take(np.arange(0, 2 * count, 2)))
 
 

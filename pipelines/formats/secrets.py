@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,8 +78,8 @@ GENERAL: tuple[General, ...] = (
     General(("sk-",), Secret(r"\b(sk-[A-Za-z0-9_-]{20,})")),
     General(("hvs.", "hvb.", "hvr."), Secret(r"\b(hv[sbr]\.[A-Za-z0-9_-]{20,})")),
     General(("AIza",), Secret(r"\b(AIza[A-Za-z0-9_-]{35})")),
-    General(("earer", "EARER"), Secret(rf"(?i)\bbearer(?:[ +]|%20)+({_TOKEN})")),
-    General(("asic", "ASIC"), Secret(rf"(?i)\bbasic(?:[ +]|%20)+({_TOKEN})")),
+    General(("earer", "EARER"), Secret(rf"(?i)(?:\b|%20|%3A)bearer(?:[ +]|%20)+({_TOKEN})")),
+    General(("asic", "ASIC"), Secret(rf"(?i)(?:\b|%20|%3A)basic(?:[ +]|%20)+({_TOKEN})")),
     General(("SSWS",), Secret(r"\bSSWS +([A-Za-z0-9_-]{20,})")),
     General(
         ("uthorization", "UTHORIZATION"),
@@ -168,22 +169,33 @@ def _ascii_words(pattern: str) -> str:
 
 
 def _written(marked: str, key: bytes) -> str:
-    """A text whose matches are marked, with the secrets in them replaced."""
-    text, *matches = marked.split(_OPEN)
-    json_text = text.startswith(("{", "["))
-    for match in matches:
-        whole, rest = match.split(_MIDDLE)
-        secret, after = rest.split(_CLOSE)
-        text += _replacement(text[-64:], whole, secret, json_text, key) + after
-    return text
+    """A text whose matches are marked, with the secrets in them replaced; what is replaced already stays."""
+    begin, *matches = marked.split(_OPEN)
+    parts = [(whole, *rest.split(_CLOSE)) for whole, rest in (match.split(_MIDDLE) for match in matches)]
+    before = begin + "".join(whole + after for whole, _, after in parts)
+    done = [found.span() for found in _DONE.finditer(before)] if "hmac:" in before else []
+    json_text = begin.startswith(("{", "["))
+    written, position = [begin], len(begin)
+    for whole, secret, after in parts:
+        start = position + whole.rfind(secret)
+        if not secret or _overlaps(done, start, start + len(secret)):
+            written.append(whole)
+        else:
+            ahead = before[max(0, start - 64) : start]
+            written.append(_replacement(ahead, whole, secret, json_text, key))
+        written.append(after)
+        position += len(whole) + len(after)
+    return "".join(written)
+
+
+def _overlaps(spans: list[tuple[int, int]], start: int, end: int) -> bool:
+    at = bisect_left(spans, (end,))
+    return at > 0 and spans[at - 1][1] > start
 
 
 def _replacement(ahead: str, whole: str, secret: str, json_text: bool, key: bytes) -> str:
     """A match with its secret replaced, whole escapes only and never across the end of a JSON string."""
-    if not secret or _DONE.match(secret):
-        return whole
     start = whole.rfind(secret)
-    ahead += whole[:start]
     if "\\" in ahead[-6:] and (torn := _TORN_ESCAPE.search(ahead)):
         begun = torn[1] + secret[:1] if torn[1] == "\\" else torn[1]
         missing = (6 if begun.startswith("\\u") else 2) - len(torn[1])

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pipelines.formats.format import Split
+from pipelines.formats.format import PIECES, Split
 from pipelines.formats.json_salvage import MAX_RECORD, SHOWN, Rows, Walk, size, suspects, too_long, why_bad
 from pipelines.formats.pieces import cut, joined, line_ends, piece, shortened, table_of
 from pipelines.formats.text_stream import CHUNK, Reader, blocks
@@ -36,6 +36,7 @@ def lines(stream: BinaryIO, at_rest: bool, max_record: int = MAX_RECORD) -> Iter
     if reader.problem:
         yield _refused(reader)
         return
+    yield Split(PIECES.empty_table(), reader.start)
     for block in blocks(reader, max_record):
         if block.open and not at_rest:
             break
@@ -63,7 +64,9 @@ def json_values(
     shape = _Shape(keys)
     if reader.problem:
         yield _refused(reader)
-    elif reader.empty:
+        return
+    yield Split(PIECES.empty_table(), reader.start)
+    if reader.empty:
         if keys and at_rest:
             yield Split(piece(b"", "empty object"), 0)
     elif _is_document(reader.head, shape):
@@ -142,7 +145,7 @@ def _document(reader: Reader, at_rest: bool, shape: _Shape, max_record: int, max
         if length <= max_object:
             chunks.append(chunk)
     if length > max_object:
-        yield Split(piece(chunks[0][:SHOWN], f"object larger than {size(max_object)}"), reader.start + length)
+        yield Split(piece(reader.head[:SHOWN], f"object larger than {size(max_object)}"), reader.start + length)
         return
     document = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     del chunks

@@ -65,13 +65,16 @@ _TOKEN_NAMES = (
     "|client_secret|secret|secret_key|api[_-]?key|apikey|key|subscription-key|password|passwd|passphrase|pwd|pass"
 )
 
+# A header of log_mime_hdrs' blocks, from the block's or line's beginning to its `\r`. Loosely matched, a URL that
+# ends in `cookie:` would take the user's name behind it for a secret, and hide who it was.
+_HEADER = r"(?i)(?:\[|\\n)(?:{names}): *(?:{scheme}) *([^\\\[\]]+)\\r"
+
 SECRETS = (
     Secret(rf"(?i)(?:[?&;#]|%3f|%26)(?:{_TOKEN_NAMES})(?:=|%3d)([^&\s\"'#;\[\]]+)"),
     Secret(r"://[^/\s:@?#\"]*:([^/\s?#\"]+)@"),
     Secret(r"://([^/\s:@?#\"]+)@"),
-    Secret(r"(?i)\b(?:basic|bearer|negotiate|ntlm|token|ssws)(?:\s|%20)+([a-z0-9+/_.~-]{8,}=*)"),
-    Secret(r"(?i)\b(?:set-)?cookie:(?:\s|%20)*([^\\\]\"]+)"),
-    Secret(r"(?i)\b(?:x-api-key|api-key|x-auth-token|x-amz-security-token):(?:\s|%20)*([^\s\\\]\"]+)"),
+    Secret(_HEADER.format(names="(?:proxy-)?authorization", scheme="[a-z0-9-]+")),
+    Secret(_HEADER.format(names="(?:set-)?cookie|x-api-key|api-key|x-auth-token|x-amz-security-token", scheme="")),
 )
 
 FORMAT = Format(

@@ -68,7 +68,10 @@ _ESCAPED = {
 
 _CLOCKS = {"tl", "tg"}
 _SECRETS = {"credentials"}
-_SECRET_HEADERS = {"cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token", "x-amz-security-token"}
+_SECRET_HEADERS = {
+    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token",
+    "x-amz-security-token",
+}  # fmt: skip
 _KNOWN = sorted({*_SHAPE, *_FREE, *_ESCAPED, *_CLOCKS, *_SECRETS, "byte"}, key=len, reverse=True)
 _UNKNOWN = re.compile(r"(?:[A-Za-z_]+::)?[<>]?[A-Za-z_]+")
 _ENCODINGS: dict[str, Encoding] = {'"': "quoted", "'": "raw", "[": "mime", "#": "url", "/": "shell"}

@@ -48,10 +48,6 @@ class Checkpoints(Mapping[tuple[str, str], Checkpoint]):
         """The inverse of `of`."""
         return pa.Table.from_pylist([each.row() for each in self._known.values()], schema=schema.CHECKPOINTS.arrow)
 
-    def with_(self, checkpoints: Iterable[Checkpoint | None]) -> Checkpoints:
-        """These, with newer ones in their places."""
-        return Checkpoints([*self._known.values(), *(each for each in checkpoints if each is not None)])
-
     def __getitem__(self, key: tuple[str, str]) -> Checkpoint:
         return self._known[key]
 

@@ -153,13 +153,15 @@ class _Puller:
                 spent = max(spent, start + split.spent)
                 window.hash_to(spent)
                 if spent - begun >= self.range_bytes:
-                    yield self._object(replace(state, size=spent), window.cut(spent), begun, spent, spool)
+                    item = self._object(replace(state, size=spent), window.cut(spent), begun, spent, spool)
                     spool, begun = self._spool(), spent
+                    yield item
             if window.shrank:
                 spool.add_error("the file shrank while it was read")
             if spent > begun or spool.records:
-                yield self._object(state, window.cut(spent), begun, spent, spool)
+                item = self._object(state, window.cut(spent), begun, spent, spool)
                 spool = self._spool()
+                yield item
         finally:
             spool.discard()
 
@@ -177,8 +179,9 @@ class _Puller:
                 return
             if stream.problem:
                 spool.add_error(stream.problem)
-            yield self._object(state, window.sha256(), 0, state.size, spool)
+            item = self._object(state, window.sha256(), 0, state.size, spool)
             spool = self._spool()
+            yield item
         finally:
             spool.discard()
 

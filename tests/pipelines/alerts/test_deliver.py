@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -144,8 +144,11 @@ def test_after_the_last_attempt_it_is_dead_and_says_why(
 def test_a_schedule_starts_anew_when_an_alert_is_put_back(
     store: Any, finding: Make, siem: Siem, queue: Queue, deliver: Any, receive: Any, clock: Any
 ) -> None:
-    with receive([Reply(400), Reply(500)]) as receiver:
+    with receive([Reply(500), Reply(500), Reply(400), Reply(500)]) as receiver:
         (uid,) = queue([finding()], [siem(receiver.url)])
+        for step in (1, 2):
+            assert deliver([siem(receiver.url)]).failed == 1
+            clock.time += SCHEDULE[step]
         assert deliver([siem(receiver.url)]).dead == 1
         delivery.retry(store.read, store.write, uid, now=clock())
         assert deliver([siem(receiver.url)]).failed == 1
@@ -268,6 +271,21 @@ class TestBreaker:
             result = deliver([siem(receiver.url)], until_done=60)
             assert (result.failed, result.waiting) == (2, 1)
             assert clock() - started <= timedelta(seconds=60)
+
+    def test_until_done_ends_with_its_time_though_much_is_due(
+        self, finding: Make, siem: Siem, queue: Queue, store: Any, receive: Any, clock: Any
+    ) -> None:
+        def slowly() -> datetime:
+            clock.time += timedelta(seconds=2)
+            return clock()
+
+        with receive() as receiver:
+            queue([finding(finding_uid=f"f{n}") for n in range(30)], [siem(receiver.url)])
+            result = delivery.deliver(
+                store.read, store.write, [siem(receiver.url)], now=slowly, sleep=clock.sleep, until_done=20
+            )
+        assert 0 < result.sent < 10
+        assert result.sent + result.waiting == 30
 
     def test_a_receiver_that_is_gone_rests_until_somebody_retries(
         self, store: Any, finding: Make, siem: Siem, queue: Queue, deliver: Any, receive: Any, clock: Any

@@ -66,13 +66,13 @@ class TestLines:
     def test_line_longer_than_many_chunks_is_skipped_in_bounded_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pipelines.formats.text_stream.CHUNK", 64)
         content = b"a\n" + b"x" * 10_000 + b"\nb\n"
-        reason = "record longer than 100 bytes"
-        assert pieces(lines, content, max_record=100) == (
-            [(b"a", None), (b"x" * 101, reason), (b"b", None)],
-            len(content),
-        )
+        found, spent = pieces(lines, content, max_record=100)
+        assert [why for _, why in found] == [None, "record longer than 100 bytes", None]
+        assert len(found[1][0]) < 200
+        assert spent == len(content)
         assert pieces(lines, content[:-3], at_rest=False, max_record=100) == (good(b"a"), 2)
 
+    @settings(deadline=None)
     @given(
         st.lists(st.binary(max_size=30).filter(lambda line: b"\n" not in line and b"\r" not in line and line.strip())),
         st.lists(st.integers(1, 40), min_size=1),
@@ -83,6 +83,7 @@ class TestLines:
         assert [raw for raw, _ in found[60:]] == records
         assert spent == len(content)
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200), st.integers(0, 200))
     def test_what_is_unspent_and_what_follows_give_the_rest(self, tail: bytes, cut: int) -> None:
         content = b"some plain text to begin with\n" * 60 + tail.replace(b"\0", b"0") + b"\n"
@@ -143,7 +144,7 @@ PACKINGS: dict[str, Callable[[list[bytes]], bytes]] = {
 
 
 class TestJson:
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(
         st.lists(OBJECTS, min_size=1, max_size=6),
         st.sampled_from(sorted(PACKINGS)),
@@ -164,7 +165,7 @@ class TestJson:
         assert found == good(*texts)
         assert spent == len(content)
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.lists(OBJECTS, min_size=2, max_size=8), st.data())
     def test_growing_file_gives_the_same_records_in_two_pulls(self, records: list[Any], data: st.DataObject) -> None:
         content = b"".join(json.dumps(record).encode() + b"\n" for record in records)
@@ -266,7 +267,7 @@ class TestOneBadRecordOfAThousand:
         assert found[-1][0].startswith(bad)
         assert all(why.startswith("invalid JSON: ") for _, why in (found[0], found[-1]))
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=20), st.integers(0, 40), st.sampled_from(["lines", "array", "container"]))
     def test_whatever_is_written_into_one_record_the_ones_before_it_stay(
         self, noise: bytes, at: int, packing: str
@@ -278,7 +279,7 @@ class TestOneBadRecordOfAThousand:
         assert [raw for raw, why in found if why is None][:20] == fine[:20]
         assert spent == len(content)
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=300))
     def test_no_input_makes_it_fail(self, content: bytes) -> None:
         for prefix in (b"", b"{", b"[", b'{"Records":[', b'{"a":1}\n', b'[{"a":"'):

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,7 @@ WORKERTRAIL = (
 
 def table(lines: list[str]) -> pa.Table:
     count = len(lines)
-    return pa.table(
-        [[str(i) for i in range(count)], ["proxy"] * count, ["egress"] * count, lines], schema=RECORDS_IN
-    )
+    return pa.table([[str(i) for i in range(count)], ["proxy"] * count, ["egress"] * count, lines], schema=RECORDS_IN)
 
 
 def read(lines: list[str], **options: Any) -> list[dict[str, Any]]:
@@ -40,6 +39,7 @@ def read(lines: list[str], **options: Any) -> list[dict[str, Any]]:
 
 
 def native(
+    *,
     url: str = "http://a.example/x",
     user: str = "svc",
     method: str = "GET",
@@ -270,7 +270,8 @@ def test_time_codes(logformat: str, text: str, time: datetime, kind: str, precis
 
 def test_headers_of_a_custom_line():
     row = one(
-        r'1767607200.120 https://s3.example/b "cli \"x\" \\n" "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01" R7',
+        r'1767607200.120 https://s3.example/b "cli \"x\" \\n"'
+        ' "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01" R7',
         logformat='%ts.%03tu %ru "%{User-Agent}>h" "%{traceparent}>h" %{x-amzn-RequestId}<h',
     )
     assert row["user_agent"] == r'cli "x" \n'
@@ -314,17 +315,22 @@ def test_a_proxy_proves_no_grants():
     ],
 )
 def test_secrets_are_found(text: str, secret: str):
-    import re  # noqa: PLC0415
-
     found = {match for rule in squid.FORMAT.secrets for match in re.findall(rule.pattern, text)}
     assert secret in found
 
 
-def test_secrets_leave_identifiers_alone():
-    text = native(url="https://a.example/?X-Amz-Credential=AKIAEXAMPLE/20260105&page=2")
-    import re  # noqa: PLC0415
-
-    assert not any(re.search(rule.pattern, text) for rule in squid.FORMAT.secrets)
+@pytest.mark.parametrize(
+    "line",
+    [
+        native(url="https://a.example/?X-Amz-Credential=AKIAEXAMPLE/20260105&page=2"),
+        native(url="http://a.example/cookie:", user="svc-finance"),
+        native(url="http://a.example/[x-api-key:", user="svc-finance"),
+        native(url="http://a.example/authorization:", user="bearer svc-finance"),
+        native(user="basic"),
+    ],
+)
+def test_secrets_leave_names_and_hierarchy_alone(line: str):
+    assert not any(re.search(rule.pattern, line) for rule in squid.FORMAT.secrets)
 
 
 def test_real_native_lines():
@@ -350,7 +356,20 @@ def test_a_real_custom_log():
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-PARTS = st.sampled_from(["1767607200.120", "10.0.0.1", "TCP_MISS/200", "99999999999999999999", "-", "http://a/", "%00", "[", "\x1b[2J", "'; DROP TABLE records; --"])  # fmt: skip
+PARTS = st.sampled_from(
+    [
+        "1767607200.120",
+        "10.0.0.1",
+        "TCP_MISS/200",
+        "99999999999999999999",
+        "-",
+        "http://a/",
+        "%00",
+        "[",
+        "\x1b[2J",
+        "'; DROP TABLE records; --",
+    ]
+)
 
 
 @settings(max_examples=15, deadline=None)

@@ -29,7 +29,11 @@ def test_built_in_formats_go_by_their_names():
 @pytest.mark.parametrize(
     ("line", "text", "expected"),
     [
-        ("%ts.%03tu %6tr %ru", "1767607200.007     12 http://a.example/", {"ts": "1767607200", "tu": "007", "tr": "12"}),
+        (
+            "%ts.%03tu %6tr %ru",
+            "1767607200.007     12 http://a.example/",
+            {"ts": "1767607200", "tu": "007", "tr": "12"},
+        ),
         ("%ts.%03tu %-6tr|%ru", "1767607200.007 12    |x", {"tr": "12", "ru": "x"}),
         ("%ts %>a:%>p %ru", "1 2001:db8::1:40000 x", {">a": "2001:db8::1", ">p": "40000"}),
         ("%ts %<a:%<p %ru", "1 -:- x", {"<a": "-", "<p": "-"}),
@@ -41,7 +45,11 @@ def test_built_in_formats_go_by_their_names():
         ("%ts %>h{Referer} %ru", "1 a%20b x", {">h{referer}": "a%20b"}),
         ("%ts %/un %ru", '1 "a \\"b c" x', {"un": '"a \\"b c"'}),
         ("%ts %un %Ss/%>Hs %ru", "1 a b TCP_HIT/200 c TCP_MISS/404 x", {"un": "a b TCP_HIT/200 c", ">Hs": "404"}),
-        ("%ts %tls::>sni %ssl::bump_mode %ru", "1 a.example bump x", {"ssl::>sni": "a.example", "ssl::bump_mode": "bump"}),
+        (
+            "%ts %tls::>sni %ssl::bump_mode %ru",
+            "1 a.example bump x",
+            {"ssl::>sni": "a.example", "ssl::bump_mode": "bump"},
+        ),
         ("%ts %%%ru%%", "1 %x%", {"ru": "x"}),
         ("%ts%byte{9}%ru", "1\tx", {"ru": "x"}),
         ("%ts %brand_new::>code %ru", "1 whatever x", {"brand_new::>code": "whatever", "ru": "x"}),
@@ -98,7 +106,19 @@ def test_a_line_that_cannot_be_used_says_where_and_what_to_do(line: str, message
 @given(
     st.lists(
         st.sampled_from(
-            [*"""%"'[]#/-0.69 {}()*+?\\|^$""", "%ts", "%ru", "%un", ">h", "{X}", "%{Y}>h", "%03tu", "é", "http::", "ssl::"]
+            [
+                *"""%"'[]#/-0.69 {}()*+?\\|^$""",
+                "%ts",
+                "%ru",
+                "%un",
+                ">h",
+                "{X}",
+                "%{Y}>h",
+                "%03tu",
+                "é",
+                "http::",
+                "ssl::",
+            ]
         ),
         max_size=14,
     ).map("".join)
