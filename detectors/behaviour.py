@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from detectors import calibrate, features
+from detectors.behaviour_head import DETECTOR
 from detectors.engine import Engine
 from detectors.epoch import WEEK, Epoch, Flagged, WorkerDay, judge_epoch
 from detectors.explain import points_to
@@ -31,7 +32,6 @@ from detectors.reading import phrase
 
 log = logging.getLogger(__name__)
 
-DETECTOR = "behaviour"
 NEW_WORKER_DAYS = 7
 """Days with activity below which a worker is judged mostly as its role, and its findings are low."""
 PATIENCE = 5

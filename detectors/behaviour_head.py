@@ -11,10 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from detectors import catalogue
-from detectors.behaviour import DETECTOR
 from detectors.findings import FOUND
 from detectors.located import load
 from detectors.uuid5 import FINDINGS
+
+DETECTOR = "behaviour"
 
 _CODE = ("behaviour", "features", "baseline", "forest", "calibrate", "epoch", "explain")
 """Modules whose text decides what is found: a change of one is a new version."""

@@ -39,6 +39,13 @@ role that the worker is), `none`.
 """
 
 
+LISTINGS = (
+    "ListBucket", "ListObjects", "ListObjectsV2", "ListBucketVersions", "ListObjectVersions",
+    "ListBucketMultipartUploads", "ListMultipartUploads", "HeadBucket",
+)  # fmt: skip
+"""Operations of S3 that show what is inside a bucket."""
+
+
 def judge(engine: Engine) -> None:
     """Make the table `verdicts` (VERDICTS)."""
     engine.let("scope_judged", judged_sql())
@@ -123,10 +130,17 @@ def head_rules_sql() -> str:
 
 
 def tries_sql() -> str:
-    """Items of asks with the manifest and the head that they belong to."""
+    """Items of asks with the manifest and the head that they belong to.
+
+    Who lists a bucket asks for the names `inside` it as well as for the bucket: `bucket/*` covers it too.
+    """
+    listing = " OR ".join(f"asks.d2 = '{operation}'" for operation in LISTINGS)
     on = " AND ".join(f"asks.{name} = heads.{name}" for name in HEAD)
     return f"""
-    SELECT items.ask, items.item, heads.head, heads.manifest_sha, heads.kind
+    SELECT items.ask, items.item, heads.head, heads.manifest_sha, heads.kind,
+        CASE WHEN asks.d1 = 's3.amazonaws.com' AND ({listing}) AND items.item LIKE 'arn:%:s3:::%'
+                AND items.item NOT LIKE 'arn:%:s3:::%/%'
+            THEN items.item || '/' ELSE '' END AS inside
     FROM scope_items AS items
     JOIN scope_asks AS asks ON items.ask = asks.ask
     JOIN scope_heads AS heads ON {on}
@@ -136,14 +150,16 @@ def tries_sql() -> str:
 def item_hits_sql() -> str:
     """Which lines, of those that may decide, have a glob that matches this item."""
     return f"""
-    SELECT DISTINCT tries.manifest_sha, tries.kind, tries.item, globs.ordinal
+    SELECT DISTINCT tries.manifest_sha, tries.kind, tries.item, tries.inside, globs.ordinal
     FROM (
-        SELECT DISTINCT tries.manifest_sha, tries.kind, tries.item, rules.ordinal
+        SELECT DISTINCT tries.manifest_sha, tries.kind, tries.item, tries.inside, rules.ordinal
         FROM scope_tries AS tries JOIN scope_head_rules AS rules ON tries.head = rules.head
         WHERE rules.states5 IS NOT NULL AND tries.item <> ''
     ) AS tries
     JOIN scope_globs AS globs ON tries.manifest_sha = globs.manifest_sha AND tries.kind = globs.kind
-        AND tries.ordinal = globs.ordinal AND globs.place = 5 AND {matches("tries.item", "globs.pattern")}
+        AND tries.ordinal = globs.ordinal AND globs.place = 5
+        AND ({matches("tries.item", "globs.pattern")}
+             OR (tries.inside <> '' AND {matches("tries.inside", "globs.pattern")}))
     """
 
 
@@ -154,7 +170,7 @@ def firsts_sql() -> str:
     FROM scope_tries AS tries
     JOIN scope_head_rules AS rules ON tries.head = rules.head
     LEFT JOIN scope_item_hits AS hits ON tries.manifest_sha = hits.manifest_sha AND tries.kind = hits.kind
-        AND tries.item = hits.item AND rules.ordinal = hits.ordinal
+        AND tries.item = hits.item AND tries.inside = hits.inside AND rules.ordinal = hits.ordinal
     WHERE rules.states5 IS NULL OR hits.ordinal IS NOT NULL OR (rules.effect = 'allow' AND NOT rules.sees5)
     GROUP BY tries.ask, tries.item
     """
@@ -180,7 +196,7 @@ def decided_sql() -> str:
     LEFT JOIN scope_firsts AS firsts ON tries.ask = firsts.ask AND tries.item = firsts.item
     LEFT JOIN scope_head_rules AS rules ON tries.head = rules.head AND firsts.ordinal = rules.ordinal
     LEFT JOIN scope_item_hits AS hits ON tries.manifest_sha = hits.manifest_sha AND tries.kind = hits.kind
-        AND tries.item = hits.item AND rules.ordinal = hits.ordinal
+        AND tries.item = hits.item AND tries.inside = hits.inside AND rules.ordinal = hits.ordinal
     LEFT JOIN scope_own_roles AS roles ON tries.head = roles.head AND tries.item = roles.item
     LEFT JOIN scope_secrets AS secrets ON tries.ask = secrets.ask AND tries.item = secrets.item
     LEFT JOIN scope_endpoints AS endpoints ON tries.head = endpoints.head

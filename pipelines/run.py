@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
 
 from detectors import behaviour_head
@@ -29,7 +30,7 @@ from pipelines.ingest import commit as ingest
 from pipelines.ingest.commit import Counts
 from pipelines.ingest.parse import parse
 from pipelines.lake.duckdb_engine import DuckDBEngine
-from pipelines.lake.store import Lake, Writer, prepare_folders
+from pipelines.lake.store import Lake, Writer, current_snapshot, prepare_folders
 from pipelines.pull import files
 from pipelines.pull.checkpoints import Checkpoints
 from pipelines.pull.files import PulledObject
@@ -160,7 +161,7 @@ def stitch_all(what: Plan) -> stitch.Stitched | None:
     """Stage (b): manifest versions, bindings and chains; None where nothing that they rest on has changed."""
     with what.lake.writing() as writer:
         inputs = _digest(_ledger_end(writer), *sorted(one.sha256 for one in what.manifests))
-        if _last_inputs(writer, "b") == inputs:
+        if _last_inputs(writer.connection, "b") == inputs:
             return None
         manifest_versions.record(writer, what.manifests, utc_now())
         engine = DuckDBEngine(writer.connection)
@@ -170,26 +171,40 @@ def stitch_all(what: Plan) -> stitch.Stitched | None:
 
 
 def detect_all(what: Plan) -> detect.Detected | None:
-    """Stage (c): findings, evidence and the outbox; None where nothing that they rest on has changed."""
-    with what.lake.writing() as writer:
-        inputs = _digest(
-            _last_inputs(writer, "b") or "",
-            *sorted(f"{one.id} {one.version}" for one in what.detectors),
-            behaviour_head.head().version,
-            *sorted(one.model_dump_json() for one in what.settings.alerts),
-        )
-        if _last_inputs(writer, "c") == inputs:
-            return None
-        return detect.commit(
-            writer,
-            DuckDBEngine(writer.connection),
-            what.settings,
-            what.detectors,
-            [one.sha256 for one in what.manifests],
-            run_id=what.run_id,
-            now=utc_now(),
-            inputs_sha256=inputs,
-        )
+    """Stage (c): findings, evidence and the outbox; None where nothing that they rest on has changed.
+
+    Judging reads one snapshot and holds no lock; what it found is written only if that snapshot's
+    bindings are still the latest, else it is judged anew.
+    """
+    while True:
+        with what.lake.reading() as connection:
+            inputs = _detection_inputs(what, connection)
+            if _last_inputs(connection, "c") == inputs:
+                return None
+            snapshot = current_snapshot(connection)
+        with what.lake.reading(snapshot) as connection:
+            judged = detect.judge(DuckDBEngine(connection), what.detectors, [one.sha256 for one in what.manifests])
+        with what.lake.writing() as writer:
+            if _detection_inputs(what, writer.connection) == inputs:
+                return detect.commit(
+                    writer,
+                    judged,
+                    what.settings,
+                    what.detectors,
+                    run_id=what.run_id,
+                    now=utc_now(),
+                    inputs_sha256=inputs,
+                )
+
+
+def _detection_inputs(what: Plan, connection: duckdb.DuckDBPyConnection) -> str:
+    """A digest of all that findings rest on: stage (b), detectors, and where alerts go."""
+    return _digest(
+        _last_inputs(connection, "b") or "",
+        *sorted(f"{one.id} {one.version}" for one in what.detectors),
+        behaviour_head.head().version,
+        *sorted(one.model_dump_json() for one in what.settings.alerts),
+    )
 
 
 def _ledger_end(writer: Writer) -> str:
@@ -199,8 +214,8 @@ def _ledger_end(writer: Writer) -> str:
     return " ".join(str(part) for part in row) if row else ""
 
 
-def _last_inputs(writer: Writer, stage: str) -> str | None:
-    row = writer.connection.execute(
+def _last_inputs(connection: duckdb.DuckDBPyConnection, stage: str) -> str | None:
+    row = connection.execute(
         "SELECT inputs_sha256 FROM lake.stages WHERE stage = ? ORDER BY input_snapshot DESC, committed_at DESC LIMIT 1",
         [stage],
     ).fetchone()

@@ -115,7 +115,7 @@ def load(file: Path) -> Settings:
     base = file.resolve().parent
     problems: list[Problem] = []
     sources = _sources(document, config, base, problems)
-    alerts = _alerts(document, config, problems)
+    alerts = _alerts(document, config, base, problems)
     for kind, names in (("sources", [s.name for s in sources]), ("alerts", [a.name for a in alerts])):
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -141,7 +141,7 @@ def _sources(document: Located, config: File, base: Path, problems: list[Problem
         try:
             head = SourceHead.model_validate(dict(entry))
         except ValidationError as error:
-            problems.extend(located.problems_of(document, error, path))
+            problems.extend(located.problems_of(document, error, SourceHead, path))
             continue
         log_format = formats.get(head.format)
         if log_format is None:
@@ -155,7 +155,7 @@ def _sources(document: Located, config: File, base: Path, problems: list[Problem
         try:
             options = log_format.options.model_validate(rest)
         except ValidationError as error:
-            problems.extend(located.problems_of(document, error, path))
+            problems.extend(located.problems_of(document, error, log_format.options, path))
             continue
         found.append(
             Source(
@@ -190,7 +190,7 @@ def _fixed_parts(pattern: str) -> list[str]:
     return list(parts[:wild])
 
 
-def _alerts(document: Located, config: File, problems: list[Problem]) -> tuple[DestinationSettings, ...]:
+def _alerts(document: Located, config: File, base: Path, problems: list[Problem]) -> tuple[DestinationSettings, ...]:
     found: list[DestinationSettings] = []
     kinds = all_destinations()
     for index, entry in enumerate(config.alerts):
@@ -203,7 +203,7 @@ def _alerts(document: Located, config: File, problems: list[Problem]) -> tuple[D
             )
             continue
         try:
-            found.append(kind.settings.model_validate(dict(entry)))
+            found.append(kind.settings.model_validate(dict(entry), context={"folder": base}))
         except ValidationError as error:
-            problems.extend(located.problems_of(document, error, path))
+            problems.extend(located.problems_of(document, error, kind.settings, path))
     return tuple(found)

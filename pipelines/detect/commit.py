@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from detectors import behaviour, behaviour_head, catalogue, rules, scope
+from detectors import behaviour_head, catalogue, rules, scope
+from detectors.engine import Engine
 from detectors.rules import Detector, Failure
 from pipelines import schema
 from pipelines.detect import coverage, manifests, provide
@@ -36,37 +37,58 @@ def detectors(settings: Settings) -> list[Detector]:
     return [one for folder in (CATALOGUE, *settings.rules) for one in rules.load(folder)]
 
 
-def commit(
-    writer: Writer,
-    engine: DuckDBEngine,
-    settings: Settings,
-    loaded: Sequence[Detector],
-    current: Sequence[str],
-    *,
-    run_id: str,
-    now: datetime,
-    inputs_sha256: str,
-) -> Detected:
-    """Judge every action by scope, rules and behaviour; write what is new, revised or withdrawn."""
+@dataclass(frozen=True)
+class Judged:
+    """What the detectors say of one snapshot; nothing of it is written yet."""
+
+    found: pa.Table
+    models: pa.Table
+    coverage: pa.Table
+    failures: tuple[Failure, ...]
+
+
+def judge(engine: Engine, loaded: Sequence[Detector], current: Sequence[str]) -> Judged:
+    """Judge every action by scope, rules and behaviour. A detector that fails fails alone.
+
+    The engine's connection must not be in a transaction: the first failure would end it for all others.
+    """
     manifests.provide(engine, current)
     provide.provide(engine)
     scope.judge(engine)
     judged = rules.judge(engine, loaded)
     failures = list(judged.failures)
-    found = [judged.findings]
+    found, models = [judged.findings], schema.MODELS.arrow.empty_table()
     try:
+        # scikit-learn takes longer to import than most commands take to run.
+        from detectors import behaviour  # noqa: PLC0415
+
         unusual, models = behaviour.judge(engine)
         found.append(behaviour_head.found(unusual))
-        _record_models(writer, models)
-    except Exception as error:  # noqa: BLE001 - a detector fails alone, whatever its reason
-        failures.append(Failure(behaviour.DETECTOR, f"{type(error).__name__}: {error}"))
-    engine.let("coverage_now", coverage.rows(engine))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other detectors' findings still go out
+        failures.append(Failure(behaviour_head.DETECTOR, f"{type(error).__name__}: {error}"))
+    return Judged(pa.concat_tables(found), models, coverage.rows(engine), tuple(failures))
+
+
+def commit(
+    writer: Writer,
+    judged: Judged,
+    settings: Settings,
+    loaded: Sequence[Detector],
+    *,
+    run_id: str,
+    now: datetime,
+    inputs_sha256: str,
+) -> Detected:
+    """Write what is new, revised or withdrawn, with its evidence and alerts, in the writer's transaction."""
+    engine = DuckDBEngine(writer.connection)
+    engine.let("coverage_now", judged.coverage)
     replace(writer, schema.COVERAGE, "coverage_now", key=("worker", "source", "hour", "missing"))
+    _record_models(writer, judged.models)
     _record_versions(writer, loaded, now)
-    failed = frozenset(failure.detector for failure in failures)
-    revised = revise(writer, engine, pa.concat_tables(found), failed, settings, now)
+    failed = frozenset(failure.detector for failure in judged.failures)
+    revised = revise(writer, engine, judged.found, failed, settings, now)
     stage_row(writer, run_id, "c", now, inputs_sha256)
-    return Detected(revised, tuple(failures))
+    return Detected(revised, judged.failures)
 
 
 def _record_models(writer: Writer, models: pa.Table) -> None:
@@ -85,8 +107,8 @@ def _record_versions(writer: Writer, loaded: Sequence[Detector], now: datetime) 
         if (one.id, one.version) not in set(stored)
     ]
     head = behaviour_head.head()
-    if (behaviour.DETECTOR, head.version) not in set(stored):
+    if (behaviour_head.DETECTOR, head.version) not in set(stored):
         rows.append(
-            {"detector": behaviour.DETECTOR, "version": head.version, "first_used_at": now, "document": head.document}
+            {"detector": behaviour_head.DETECTOR, "version": head.version, "first_used_at": now, "document": head.document}
         )
     writer.append(schema.DETECTOR_VERSIONS, pa.Table.from_pylist(rows, schema=schema.DETECTOR_VERSIONS.arrow))

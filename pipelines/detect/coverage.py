@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from detectors import limits
+from detectors.unmeasurable import unmeasurable
 from detectors.engine import Engine
 from pipelines import schema
 
@@ -13,7 +13,7 @@ LATE_HOURS = 24
 
 def rows(engine: Engine) -> pa.Table:
     """Rows of `coverage`: one a worker, source and hour with actions; one a limit that no log can measure."""
-    engine.let("unmeasured", limits.unmeasurable(engine))
+    engine.let("unmeasured", unmeasurable(engine))
     return engine.query(
         f"""
         SELECT worker, source, date_trunc('hour', time) AS hour, CAST(NULL AS BIGINT) AS expected,

@@ -12,6 +12,7 @@ from pipelines import schema
 from pipelines.alerts import outbox
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Writer
+from pipelines.lake.views import attributions_sql
 from pipelines.settings import Settings
 
 MAX_EVIDENCE = 1_000
@@ -42,6 +43,7 @@ def revise(
     earlier = engine.query(outbox.earlier_sql("touched"))
     _write_findings(writer)
     _freeze_evidence(writer)
+    engine.let("first_evidence", outbox.first_actions_sql("touched"))
     after = engine.query(f"SELECT {', '.join(schema.FINDINGS.columns)} FROM touched")
     alerts = outbox.rows(
         after,
@@ -50,6 +52,7 @@ def revise(
         created_at=now,
         earlier=earlier,
         evidence=engine.query("SELECT * FROM evidence WHERE finding_uid IN (SELECT finding_uid FROM touched)"),
+        attributions=engine.query(attributions_sql(actions="first_evidence")),
         chains=engine.query("SELECT * FROM chains WHERE chain_id IN (SELECT chain_id FROM touched)"),
     )
     writer.append(schema.ALERTS, alerts)

@@ -14,56 +14,68 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     path, candidates, reason.
     """
 
-    def found(name: str) -> str:
-        return f"{name}.uid IS NOT NULL AND {name}.strength <> 'none'"
-
-    def at_the_time(name: str) -> str:
+    def holds(name: str) -> str:
         return (
             f"({name}.valid_from IS NULL OR a.time >= {name}.valid_from)"
             f" AND ({name}.valid_to IS NULL OR a.time < {name}.valid_to)"
         )
 
-    def pick(column: str) -> str:
-        return (
-            f"CASE WHEN {found('c')} THEN c.{column} WHEN {found('s')} THEN s.{column} WHEN {found('p')} THEN p.{column}"
-            f" WHEN i.action_uid IS NOT NULL THEN i.{column} ELSE coalesce(c.{column}, s.{column}, p.{column}) END"
-        )
-
-    strength = weaker("picked_strength", "coalesce(identity_strength, 'proven')")
-    day = "strftime(time, '%Y-%m-%d')"
-    chain = uuid5_sql(CHAINS, f"CASE WHEN chain_by_day THEN chain_root || '|' || {day} ELSE chain_root END")
-    return f"""
-    WITH picked AS (
-        SELECT a.action_uid, a.time, a.identity_strength, a.delegator AS own_delegator,
-               {pick("worker")} AS worker,
-               {pick("strength")} AS picked_strength,
-               {pick("confidence")} AS confidence,
-               {pick("delegator")} AS delegator,
-               {pick("delegator_strength")} AS delegator_strength,
-               {pick("chain_root")} AS chain_root,
-               {pick("chain_by_day")} AS chain_by_day,
-               {pick("path")} AS path,
-               {pick("candidates")} AS candidates,
-               {pick("reason")} AS reason
-        FROM {actions} AS a
-        LEFT JOIN {bindings} AS c ON c.uid = a.credential_uid AND {at_the_time("c")}
-        LEFT JOIN {bindings} AS s ON s.uid = a.session_uid AND {at_the_time("s")}
-        LEFT JOIN {bindings} AS p ON p.uid = a.principal AND {at_the_time("p")}
-        LEFT JOIN {inferred} AS i ON i.action_uid = a.action_uid
+    columns = ("worker", "strength", "confidence", "delegator", "delegator_strength", "chain_root", "chain_by_day",
+               "path", "candidates", "reason")  # fmt: skip
+    either = ", ".join(
+        f"CASE WHEN i.action_uid IS NOT NULL THEN i.{name} ELSE b.{name} END AS {name}" for name in columns
     )
-    SELECT action_uid,
-           worker,
-           CASE WHEN picked_strength IS NULL THEN 'none' ELSE {strength} END AS strength,
-           CASE WHEN picked_strength = 'proven' AND identity_strength = 'asserted' THEN {CONFIDENCE_ASSERTED}
-                ELSE coalesce(confidence, 0.0) END AS confidence,
-           coalesce(own_delegator, delegator) AS delegator,
-           CASE WHEN own_delegator IS NOT NULL THEN coalesce(identity_strength, 'proven')
-                ELSE delegator_strength END AS delegator_strength,
-           CASE WHEN worker IS NOT NULL THEN {chain} END AS chain_id,
-           path,
-           candidates,
-           CASE WHEN picked_strength IS NULL THEN 'not yet bound' ELSE reason END AS reason
-    FROM picked
+    return f"""
+    WITH named AS (  -- whether each of an action's names found somebody, was found to be nobody's, or is unknown
+        SELECT a.action_uid, a.time, a.identity_strength, a.delegator AS own_delegator,
+               a.credential_uid, a.session_uid, a.principal,
+               c.strength AS by_credential, s.strength AS by_session, p.strength AS by_principal
+        FROM {actions} AS a
+        LEFT JOIN {bindings} AS c ON c.uid = a.credential_uid AND {holds("c")}
+        LEFT JOIN {bindings} AS s ON s.uid = a.session_uid AND {holds("s")}
+        LEFT JOIN {bindings} AS p ON p.uid = a.principal AND {holds("p")}
+    ),
+    chosen AS (  -- the name that decides: the first that found somebody, else the first that is known
+        SELECT *, coalesce(by_credential <> 'none', false) OR coalesce(by_session <> 'none', false)
+                      OR coalesce(by_principal <> 'none', false) AS found,
+               CASE WHEN by_credential <> 'none' THEN credential_uid
+                    WHEN by_session <> 'none' THEN session_uid
+                    WHEN by_principal <> 'none' THEN principal
+                    WHEN by_credential IS NOT NULL THEN credential_uid
+                    WHEN by_session IS NOT NULL THEN session_uid
+                    WHEN by_principal IS NOT NULL THEN principal END AS uid
+        FROM named
+    ),
+    picked AS (  -- the binding of that name; what was inferred fills what is left open
+        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, {either}
+        FROM chosen AS a
+        LEFT JOIN {bindings} AS b ON b.uid = a.uid AND {holds("b")}
+        LEFT JOIN {inferred} AS i ON i.action_uid = a.action_uid AND NOT a.found
+    ),
+    keyed AS (  -- the text that names each action's chain
+        SELECT *, CASE WHEN worker IS NULL THEN NULL
+                       WHEN chain_by_day THEN chain_root || '|' || strftime(time, '%Y-%m-%d')
+                       ELSE chain_root END AS chain_key
+        FROM picked
+    ),
+    chain_ids AS (  -- each chain's id, computed once
+        SELECT chain_key, {uuid5_sql(CHAINS, "chain_key")} AS chain_id
+        FROM (SELECT DISTINCT chain_key FROM keyed WHERE chain_key IS NOT NULL) AS keys
+    )
+    SELECT k.action_uid,
+           k.worker,
+           CASE WHEN k.strength IS NULL THEN 'none' ELSE {weaker("k.strength", "coalesce(k.identity_strength, 'proven')")} END
+               AS strength,
+           CASE WHEN k.strength = 'proven' AND k.identity_strength = 'asserted' THEN {CONFIDENCE_ASSERTED}
+                ELSE coalesce(k.confidence, 0.0) END AS confidence,
+           coalesce(k.own_delegator, k.delegator) AS delegator,
+           CASE WHEN k.own_delegator IS NOT NULL THEN coalesce(k.identity_strength, 'proven')
+                ELSE k.delegator_strength END AS delegator_strength,
+           c.chain_id,
+           k.path,
+           k.candidates,
+           CASE WHEN k.strength IS NULL THEN 'not yet bound' ELSE k.reason END AS reason
+    FROM keyed AS k LEFT JOIN chain_ids AS c ON c.chain_key = k.chain_key
     """
 
 

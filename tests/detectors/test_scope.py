@@ -175,6 +175,23 @@ CASES = [
         100,
         resource=OBJECT,
     ),
+    # who lists a bucket asks for what is inside it
+    Case(
+        api(S3, "ListObjects", "arn:aws:s3:::cases"),
+        [allow(service=S3, operations=["GetObject", "List*"], resources=["arn:aws:s3:::cases/*"])],
+        "allow",
+        100,
+        resource="arn:aws:s3:::cases",
+    ),
+    Case(api(S3, "ListObjects", "arn:aws:s3:::cases"), [allow(resources=["arn:aws:s3:::cases"])], "allow", 100),
+    Case(api(S3, "DeleteBucket", "arn:aws:s3:::cases"), [allow(resources=["arn:aws:s3:::cases/*"])], "out"),
+    Case(api(S3, "ListObjects", "arn:aws:s3:::other"), [allow(resources=["arn:aws:s3:::cases/*"])], "out"),
+    Case(
+        api(S3, "ListObjects", "arn:aws:s3:::cases"),
+        [deny(resources=["arn:aws:s3:::cases/*"]), allow(service=S3)],
+        "deny",
+        100,
+    ),
     Case(
         api(S3, "DeleteObjects", "arn:aws:s3:::b/logs", "arn:aws:s3:::b/logs/1"),
         [allow(service=S3, resources=["arn:aws:s3:::b/logs/*"])],
