@@ -106,7 +106,7 @@ def _scope_line(row: Row) -> Row:
 
 def _network(row: Row) -> Row:
     """A network with its bounds."""
-    return {**row, **manifest_tables._bounds(row["cidr"])}
+    return {**row, **manifest_tables.bounds(row["cidr"])}
 
 
 _COMPLETED: dict[str, Callable[[Row], Row]] = {"scope_lines": _scope_line, "networks": _network}

@@ -81,8 +81,11 @@ def dotted(key: Sequence[str | int]) -> str:
 
 def load(path: Path) -> Located:
     """Read a YAML file that holds one mapping; raises `Problems` when it cannot be read as one."""
-    file = str(path)
-    text = _text(path)
+    return parse(str(path), _text(path))
+
+
+def parse(file: str, text: str) -> Located:
+    """The values of a text that holds one mapping; `file` is what problems name. Raises `Problems`."""
     reader = _Reader(file)
     data = reader.read(text)
     if data is None:

@@ -199,11 +199,11 @@ def limits(manifests: dict[str, Manifest]) -> pa.Table:
 
 def networks(manifests: dict[str, Manifest]) -> pa.Table:
     """One row for each network that a worker's calls may come from."""
-    rows = [{**_of(one), **_bounds(cidr)} for one in manifests.values() for cidr in one.networks]
+    rows = [{**_of(one), **bounds(cidr)} for one in manifests.values() for cidr in one.networks]
     return pa.Table.from_pylist(rows, NETWORKS)
 
 
-def _bounds(cidr: str) -> dict[str, Any]:
+def bounds(cidr: str) -> dict[str, Any]:
     network = ipaddress.ip_network(cidr)
     low, high = int(network.network_address), int(network.broadcast_address)
     digits = network.max_prefixlen // 4

@@ -21,7 +21,7 @@ from detectors import provided, statement, tags
 from detectors.cases import Case, differences
 from detectors.engine import Engine
 from detectors.findings import FOUND, SEVERITIES, Severity, Stamp, findings_sql, shaped, unfit_sql
-from detectors.located import Located, Problem, Problems, _Reader, validate
+from detectors.located import Problem, Problems, parse, validate
 
 _HEAD = re.compile(r"\A\s*/\*---[^\n]*\n(?P<yaml>.*?)^[ \t]*---\*/", re.DOTALL | re.MULTILINE)
 
@@ -114,7 +114,7 @@ def read(path: Path) -> Detector:
     if match is None:
         message = "has no head; begin the file with /*---, the YAML head and ---*/ on lines of their own"
         raise Problems([Problem(file, 1, "", message)])
-    located = _located(file, document, match)
+    located = parse(file, "\n" * document.count("\n", 0, match.start("yaml")) + match["yaml"])
     head = validate(located, Head)
     problems = [] if head.id == path.stem else [located.problem(("id",), f"must be the file's name, {path.stem}")]
     sql = document[match.end() :].strip()
@@ -125,17 +125,6 @@ def read(path: Path) -> Detector:
         raise Problems(problems)
     digest = hashlib.sha256(document.encode()).hexdigest()
     return Detector(head, sql, f"{head.version}+{digest[:12]}", document, statement.columns(sql))
-
-
-def _located(file: str, document: str, match: re.Match[str]) -> Located:
-    """The head's values, their lines counted from the file's beginning."""
-    above = "\n" * document.count("\n", 0, match.start("yaml"))
-    reader = _Reader(file)
-    data = reader.read(above + match["yaml"])
-    if not isinstance(data, dict):
-        line = above.count("\n") + 1
-        raise Problems([Problem(file, line, "", "the head must hold `key: value` lines")])
-    return Located(file, data, reader.lines)
 
 
 def judge(engine: Engine, detectors: Sequence[Detector]) -> Judgement:

@@ -1,6 +1,7 @@
-"""Delivery: what is due in the outbox is sent, and each attempt is written down right after it.
+"""Delivery: what is due in the outbox is sent, and each attempt is written down soon after it.
 
-At least once: a crash between sending and writing repeats the attempt, under the same id. For one
+At least once: attempts are written down in small groups, since each write takes the lake's lock; a crash
+before a group is written repeats its attempts, under the same ids. For one
 finding and destination a later revision is never sent before an earlier one is finished; where a later
 one waits, the earlier ones are discarded and only the newest is sent. Exactly-once is not offered.
 """
@@ -23,6 +24,10 @@ from pipelines.alerts.breaker import Breaker
 from pipelines.alerts.destination import Answer, DestinationSettings, Message, Sender, Unusable, all_destinations
 from pipelines.alerts.retry import Jitter, next_attempt
 from pipelines.alerts.states import OPEN, RESTING, STATES, Read, Write
+
+ATTEMPTS_A_WRITE = 20
+SECONDS_A_WRITE = 5.0
+"""Attempts are written down after so many, or after so long, whichever comes first."""
 
 PAYLOADS_AT_ONCE = 100
 """How many payloads (of up to 20 kB) are read at a time."""
@@ -124,6 +129,7 @@ class _Delivery:
     lines: dict[str, _Line] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     problems: dict[str, str] = field(default_factory=dict)
+    unwritten: list[dict[str, Any]] = field(default_factory=list)
 
     def open(self, stack: ExitStack, destinations: Sequence[DestinationSettings]) -> None:
         """Open every destination that can be used; the alerts of the others wait."""
@@ -140,12 +146,15 @@ class _Delivery:
     def round(self) -> None:
         """One pass over what is due now."""
         self._discard_superseded()
-        for alert in self._due():
-            started = self.now()
-            if self.deadline is not None and started >= self.deadline:
-                return
-            if self._is_usable(alert["destination"], started):
-                self._attempt(alert, self.lines[alert["destination"]], started)
+        try:
+            for alert in self._due():
+                started = self.now()
+                if self.deadline is not None and started >= self.deadline:
+                    break
+                if self._is_usable(alert["destination"], started):
+                    self._attempt(alert, self.lines[alert["destination"]], started)
+        finally:
+            self._write_down()
 
     def next_due(self) -> datetime | None:
         """When the next attempt could be made at all; null where nothing waits for a destination in use."""
@@ -222,9 +231,18 @@ class _Delivery:
             due = next_attempt(alert["failures"] + 1, ended, answer.retry_after, self.jitter)
             if due is None:
                 outcome, error = "dead", f"gave up after {alert['failures'] + 1} attempts: {error}"
-        self.write("deliveries", _rows([_row(alert, started, outcome, error, due)]))
+        self.unwritten.append(_row(alert, started, outcome, error, due))
         self.counts[outcome] += 1
+        waited = (ended - self.unwritten[0]["attempted_at"]).total_seconds()
+        if len(self.unwritten) >= ATTEMPTS_A_WRITE or waited >= SECONDS_A_WRITE:
+            self._write_down()
         self._note(line, answer, ended)
+
+    def _write_down(self) -> None:
+        """Append the attempts that are not written yet, in one transaction."""
+        rows, self.unwritten = self.unwritten, []
+        if rows:
+            self.write("deliveries", _rows(rows))
 
     def _note(self, line: _Line, answer: Answer, at: datetime) -> None:
         """Let the destination's breaker learn from an answer."""

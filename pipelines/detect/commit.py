@@ -109,6 +109,11 @@ def _record_versions(writer: Writer, loaded: Sequence[Detector], now: datetime) 
     head = behaviour_head.head()
     if (behaviour_head.DETECTOR, head.version) not in set(stored):
         rows.append(
-            {"detector": behaviour_head.DETECTOR, "version": head.version, "first_used_at": now, "document": head.document}
+            {
+                "detector": behaviour_head.DETECTOR,
+                "version": head.version,
+                "first_used_at": now,
+                "document": head.document,
+            }
         )
     writer.append(schema.DETECTOR_VERSIONS, pa.Table.from_pylist(rows, schema=schema.DETECTOR_VERSIONS.arrow))

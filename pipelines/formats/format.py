@@ -99,6 +99,8 @@ class Format:
     grants: Callable[[pa.Table, Any], pa.Table]
     options: type[Options] = Options
     secrets: tuple[Secret, ...] = ()
+    spaced: bool = False
+    """Fields are told apart by spaces, so that no secret may be taken to reach over one."""
     realm_option: str | None = None
     """The word that people use for this format's realm in a source's settings (`org`, `cluster`, `issuer`)."""
 

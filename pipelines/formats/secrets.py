@@ -30,10 +30,15 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class General:
-    """A secret that any log may hold, looked for only in rows that hold one of the literal `hints`."""
+    """A secret that any log may hold, looked for only in rows that hold one of the literal `hints`.
+
+    `spans`: it may reach over a space. In a log whose fields are told apart by spaces a caller could
+    hide the next field that way (a URL that ends in `/bearer` hides the user), so there it is left out.
+    """
 
     hints: tuple[str, ...]
     secret: Secret
+    spans: bool = False
 
 
 def _cases(*names: str) -> tuple[str, ...]:
@@ -69,7 +74,11 @@ _TOKEN = r"[A-Za-z0-9._~+/-]{16,}=*|[A-Za-z._~+/-]*[0-9][A-Za-z0-9._~+/-]*=*|[A-
 """What follows an authentication scheme: long, or with a digit or `=`, so that "Bearer required" is none."""
 
 GENERAL: tuple[General, ...] = (
-    General(("PRIVATE KEY-----",), Secret(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----((?:[^-]|-[^-])+)-----END")),
+    General(
+        ("PRIVATE KEY-----",),
+        Secret(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----((?:[^-]|-[^-])+)-----END"),
+        spans=True,
+    ),
     General(("eyJ",), Secret(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3})")),
     General(("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Secret(r"\b(gh[pousr]_[A-Za-z0-9]{20,})")),
     General(("github_pat_",), Secret(r"\b(github_pat_[A-Za-z0-9_]{20,})")),
@@ -78,23 +87,24 @@ GENERAL: tuple[General, ...] = (
     General(("sk-",), Secret(r"\b(sk-[A-Za-z0-9_-]{20,})")),
     General(("hvs.", "hvb.", "hvr."), Secret(r"\b(hv[sbr]\.[A-Za-z0-9_-]{20,})")),
     General(("AIza",), Secret(r"\b(AIza[A-Za-z0-9_-]{35})")),
-    General(("earer", "EARER"), Secret(rf"(?i)(?:\b|%20|%3A)bearer(?:[ +]|%20)+({_TOKEN})")),
-    General(("asic", "ASIC"), Secret(rf"(?i)(?:\b|%20|%3A)basic(?:[ +]|%20)+({_TOKEN})")),
-    General(("SSWS",), Secret(r"\bSSWS +([A-Za-z0-9_-]{20,})")),
+    General(("earer", "EARER"), Secret(rf"(?i)(?:\b|%20|%3A)bearer(?:[ +]|%20)+({_TOKEN})"), spans=True),
+    General(("asic", "ASIC"), Secret(rf"(?i)(?:\b|%20|%3A)basic(?:[ +]|%20)+({_TOKEN})"), spans=True),
+    General(("SSWS",), Secret(r"\bSSWS +([A-Za-z0-9_-]{20,})"), spans=True),
     General(
         ("uthorization", "UTHORIZATION"),
         Secret(
             r"""(?i)authorization\\*["']?\s*[:=]\s*\\*["']?(?:token |apikey )?"""
             r"""([A-Za-z0-9._~+/-]{16,}=*)(?:["'\\,;]|$)"""
         ),
+        spans=True,
     ),
     General(("://",), Secret(r"""://[^\s"'\\/@:?#<>]*:([^\s"'\\/@?#<>]+)@""")),
     General(
         tuple(f"{name}{equals}" for name in _cases(*_PARAMETER_ENDS) for equals in ("=", "%3D")),
         Secret(rf"""(?i)(?:^|[?&;\s"'(,]|u0026|%26|%3F)(?:{_any(_PARAMETERS)})(?:=|%3D)([^\s"'\\&;,<>#|\]}})]+)"""),
     ),
-    General(_cases(*_MEMBERS), Secret(rf"""(?i)"(?:{_any(_MEMBERS)})"\s*:\s*"((?:[^"\\]|\\.)+)""" + '"')),
-    General(_cases(*_MEMBERS), Secret(rf"""(?i)\\+"(?:{_any(_MEMBERS)})\\+"\s*:\s*\\+"([^"\\]+)""")),
+    General(_cases(*_MEMBERS), Secret(rf"""(?i)"(?:{_any(_MEMBERS)})"\s*:\s*"((?:[^"\\]|\\.)+)""" + '"'), spans=True),
+    General(_cases(*_MEMBERS), Secret(rf"""(?i)\\+"(?:{_any(_MEMBERS)})\\+"\s*:\s*\\+"([^"\\]+)"""), spans=True),
 )
 
 _ALL_HINTS = sorted({hint for general in GENERAL for hint in general.hints})
@@ -111,15 +121,15 @@ _OPEN, _MIDDLE, _CLOSE = (f"\0{name}{_NONCE}\0" for name in "omc")
 """Marks around a match and its group. Logs cannot hold them: they are made anew in each process."""
 
 
-def redact(raw: Strings, key: bytes, patterns: Sequence[Secret]) -> Strings:
+def redact(raw: Strings, key: bytes, patterns: Sequence[Secret], *, spaced: bool = False) -> Strings:
     """`raw` with every match of `patterns` and of GENERAL replaced: its first group, by its HMAC under `key`.
 
     Only rows that a vectorised search finds are rewritten. Rust's regular expressions do the searching,
     in time linear in the text. JSON stays valid JSON, equal secrets become equal texts, and redacting
-    once more changes nothing. Where the group's text stands several times within a match, the last is meant.
+    once more changes nothing. `spaced` says that fields are told apart by spaces (see `General`). Where the group's text stands several times within a match, the last is meant.
     """
     texts = pl.Series(raw)
-    search = _search(tuple(pattern.pattern for pattern in patterns))
+    search = _search(tuple(pattern.pattern for pattern in patterns), spaced)
     rows = pl.repeat(value=False, n=len(texts), eager=True)
     for hint in [*_HINTS, *search.own]:
         rows |= texts.str.contains(hint).fill_null(value=False)
@@ -152,8 +162,8 @@ class _Search:
 
 
 @cache
-def _search(patterns: tuple[str, ...]) -> _Search:
-    every = [*patterns, *(general.secret.pattern for general in GENERAL)]
+def _search(patterns: tuple[str, ...], spaced: bool) -> _Search:
+    every = [*patterns, *(general.secret.pattern for general in GENERAL if not (spaced and general.spans))]
     groups, firsts = 1, []
     for pattern in every:
         firsts.append(f"${{{groups}}}")

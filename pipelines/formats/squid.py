@@ -87,4 +87,5 @@ FORMAT = Format(
     grants=grants,
     options=SquidOptions,
     secrets=SECRETS,
+    spaced=True,
 )

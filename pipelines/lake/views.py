@@ -15,9 +15,10 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     """
 
     def holds(name: str) -> str:
+        # Plain comparisons beside the equality keep it a hash join; with OR it is a nested loop.
         return (
-            f"({name}.valid_from IS NULL OR a.time >= {name}.valid_from)"
-            f" AND ({name}.valid_to IS NULL OR a.time < {name}.valid_to)"
+            f"a.time >= coalesce({name}.valid_from, TIMESTAMP '0001-01-01')"
+            f" AND a.time < coalesce({name}.valid_to, TIMESTAMP '9999-12-31')"
         )
 
     columns = ("worker", "strength", "confidence", "delegator", "delegator_strength", "chain_root", "chain_by_day",

@@ -1,7 +1,8 @@
 """Files of a glob: which of their bytes are new, and those bytes as spooled records.
 
 A plain file that is not at rest (changed within the last minute) may end within a record: such a tail is
-held back for a later pull. A gzip file is read whole; one that is cut off is held back until it is at rest.
+held back for a later pull. A gzip file is read whole; one that is cut off gives what it holds and an error, and
+is read again when it has changed.
 A file that was renamed is read anew under its new name, so that equal lines are counted as before and its
 records turn out to be duplicates.
 """
@@ -133,7 +134,9 @@ class _Puller:
         try:
             status = os.fstat(descriptor)
             modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
-            state = _State(file.object_uri, descriptor, status.st_size, modified, self.now - modified > REST)
+            state = _State(
+                file.object_uri, descriptor, status.st_size, modified, status.st_size == 0 or self.now - modified > REST
+            )
             if not stat.S_ISREG(status.st_mode) or _nothing_new(state, known):
                 return
             if os.pread(descriptor, len(MAGIC), 0) == MAGIC:
@@ -175,8 +178,6 @@ class _Puller:
                 spool.add(split.pieces)
             while stream.read():
                 pass
-            if stream.cut_off and not state.at_rest:
-                return
             if stream.problem:
                 spool.add_error(stream.problem)
             item = self._object(state, window.sha256(), 0, state.size, spool)
@@ -186,7 +187,8 @@ class _Puller:
             spool.discard()
 
     def _spool(self) -> Spool:
-        return Spool(self.folder, self.key, self.source.format.secrets)
+        log_format = self.source.format
+        return Spool(self.folder, self.key, log_format.secrets, spaced=log_format.spaced)
 
     def _object(self, state: _State, sha256: str, start: int, end: int, spool: Spool) -> PulledObject:
         return PulledObject(
@@ -224,9 +226,11 @@ class _State:
 
 
 def _nothing_new(state: _State, known: Checkpoint | None) -> bool:
-    """Whether the file is as it was, and all of it was taken, or its tail must still wait."""
+    """Whether the file is empty, or is as it was and all of it was taken or its tail must still wait."""
+    if state.size == 0:
+        return True
     if known is None or known.bytes != state.size or known.modified_at != state.modified_at:
-        return state.size == 0 and not state.at_rest
+        return False
     return known.spent == state.size or not state.at_rest
 
 

@@ -33,10 +33,11 @@ class Spool:
     Without a `key` secrets are kept.
     """
 
-    def __init__(self, folder: Path, key: bytes | None, patterns: Sequence[Secret]) -> None:
+    def __init__(self, folder: Path, key: bytes | None, patterns: Sequence[Secret], *, spaced: bool = False) -> None:
         self._folder = folder
         self._key = key
         self._patterns = patterns
+        self._spaced = spaced
         self._writer: pq.ParquetWriter | None = None
         self.path: Path | None = None
         self.records = 0
@@ -49,7 +50,7 @@ class Spool:
         originals = cast(pa.LargeBinaryArray, pieces["raw"].combine_chunks())
         raw = cast(pa.StringArray | pa.LargeStringArray, text.clean(originals)["raw"].combine_chunks())
         if self._key is not None:
-            raw = secrets.redact(raw, self._key, self._patterns)
+            raw = secrets.redact(raw, self._key, self._patterns, spaced=self._spaced)
         ordinals = pa.array(np.arange(self.records, self.records + len(raw)))
         reason = pieces["reason"].combine_chunks()
         rows = pa.table([ordinals, raw, reason, content_sha256(originals)], schema=SPOOLED)

@@ -80,7 +80,11 @@ def event(name: str = "GetObject", *, second: int = 0, **more: Any) -> dict[str,
             "accountId": ACCOUNT,
             "accessKeyId": "ASIAEXAMPLE1",
             "sessionContext": {
-                "sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/agent", "principalId": "AROAEXAMPLE"},
+                "sessionIssuer": {
+                    "type": "Role",
+                    "arn": f"arn:aws:iam::{ACCOUNT}:role/agent",
+                    "principalId": "AROAEXAMPLE",
+                },
                 "attributes": {"creationDate": "2026-03-02T09:00:00Z", "mfaAuthenticated": "false"},
             },
         },

@@ -73,7 +73,9 @@ def test_an_event_that_comes_by_two_trails_is_one_action(once: Path) -> None:
 
     with load(once / "workertrail.yaml").lake.reading() as connection:
         told_again = connection.execute("SELECT count(*) FROM records WHERE outcome = 'duplicate'").fetchall()[0][0]
-        uids, distinct = connection.execute("SELECT count(action_uid), count(DISTINCT action_uid) FROM actions").fetchall()[0]
+        uids, distinct = connection.execute(
+            "SELECT count(action_uid), count(DISTINCT action_uid) FROM actions"
+        ).fetchall()[0]
     assert told_again > 0
     assert uids == distinct
 

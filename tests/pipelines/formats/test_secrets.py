@@ -189,3 +189,16 @@ class TestLakeKey:
         path.chmod(0o644)
         with pytest.raises(ValueError, match="chmod 600"):
             lake_key(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1.0 1 10.0.0.1 TCP_MISS/200 1 GET http://a.example/bearer svc-agents-prod-0123456789 HIER_DIRECT/192.0.2.1 -",
+        "1.0 1 10.0.0.1 TCP_MISS/200 1 GET http://a.example/?q=basic svc-agents-prod-0123456789 HIER_DIRECT/192.0.2.1 -",
+        "1.0 1 10.0.0.1 TCP_MISS/200 1 GET http://a.example/ basic HIER_DIRECT/192.0.2.100 text/html",
+        "1.0 1 10.0.0.1 TCP_MISS/200 1 GET http://a.example/authorization: svc-agents-prod-0123456789 HIER_NONE/- -",
+    ],
+)
+def test_a_url_cannot_hide_the_field_behind_it(line: str) -> None:
+    assert redact(pa.array([line]), KEY, (), spaced=True).to_pylist() == [line]

@@ -157,7 +157,11 @@ def test_another_hop_decides_between_those_who_share() -> None:
     bound = bindings(
         grants=[grant("aws:key/AKIAUP", "aws:key/ASIA1", principal=ROLE)],
         acts_as=[acts("aws:key/AKIAUP", USER)],
-        identities=[identity(ROLE, "a-bot", shared=True), identity(ROLE, "b-bot", shared=True), identity(USER, "b-bot")],
+        identities=[
+            identity(ROLE, "a-bot", shared=True),
+            identity(ROLE, "b-bot", shared=True),
+            identity(USER, "b-bot"),
+        ],
     )
     assert (bound["aws:key/ASIA1"]["worker"], bound["aws:key/ASIA1"]["strength"]) == ("b-bot", "proven")
 
