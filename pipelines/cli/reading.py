@@ -145,8 +145,9 @@ def query(context: Context, sql: str, snapshot: int | None, form: str, as_json_t
         if sys.stdout.isatty():
             raise click.ClickException("Parquet is binary: send it to a file with > FILE")
         sink = io.BytesIO()
-        pq.write_table(table, sink)
-        click.get_binary_stream("stdout").write(sink.getvalue())
+        with pq.ParquetWriter(sink, table.schema) as writer:
+            writer.write_table(table)
+        sys.stdout.buffer.write(sink.getvalue())
     else:
         context.print_table(table, False)
 

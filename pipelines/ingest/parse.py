@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
 from detectors.engine import Engine
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.pull.files import PulledObject
+from pipelines.pull.spool import SPOOLED
 from pipelines.settings import Source
 
 _SPOOLED = pa.schema(
@@ -50,17 +51,24 @@ class Parsed:
 def parse(sources: Sequence[Source], objects: Sequence[PulledObject]) -> Parsed:
     """Parse spooled objects with their sources' formats."""
     by_name = {source.name: source for source in sources}
-    spooled = [_spooled(index, item, by_name[item.source]) for index, item in enumerate(objects)]
-    records = pa.concat_tables(spooled) if spooled else _SPOOLED.empty_table()
-    engine = DuckDBEngine(duckdb.connect())
-    actions, grants = [], []
-    for name in sorted({item.source for item in objects}):
-        source = by_name[name]
-        mine = records.filter(pc.and_(pc.equal(records["source"], name), pc.is_null(records["reason"])))
-        a, g = parse_records(engine, source, mine.select(RECORDS_IN.names))
-        scope = pa.array([source.format.id_scope] * a.num_rows, pa.string())
-        actions.append(a.append_column("id_scope", scope).append_column("category", _repeat(source.format.category, a)))
-        grants.append(g)
+    with duckdb.connect() as connection:
+        engine = DuckDBEngine(connection)
+        records = _spooled(connection, objects, by_name)
+        connection.register("spooled", records)
+        actions, grants = [], []
+        for name in sorted({item.source for item in objects}):
+            source = by_name[name]
+            columns = ", ".join(RECORDS_IN.names)
+            mine = f"SELECT {columns} FROM spooled WHERE source = $name AND reason IS NULL"
+            told, given = parse_records(engine, source, connection.execute(mine, {"name": name}).to_arrow_table())
+            connection.register("told", told)
+            actions.append(
+                connection.execute(
+                    "SELECT *, $scope AS id_scope, $category AS category FROM told",
+                    {"scope": source.format.id_scope, "category": source.format.category},
+                ).to_arrow_table()
+            )
+            grants.append(given)
     empty = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
     return Parsed(
         tuple(objects),
@@ -89,26 +97,40 @@ def _grants(source: Source, records: pa.Table) -> pa.Table:
 def _mended(records: pa.Table) -> pa.Table:
     """The records with lone surrogates replaced: only what is extracted changes, never what is stored."""
     at = records.column_names.index("raw")
-    return records.set_column(at, "raw", text.mend_surrogates(records["raw"].combine_chunks()))
+    raw = cast(pa.StringArray, records["raw"].combine_chunks())
+    return records.set_column(at, "raw", text.mend_surrogates(raw))
 
 
-def _spooled(index: int, item: PulledObject, source: Source) -> pa.Table:
-    if item.spool_file is None:
+def _spooled(
+    connection: duckdb.DuckDBPyConnection, objects: Sequence[PulledObject], sources: Mapping[str, Source]
+) -> pa.Table:
+    """The records of all spool files, each with its object and its source."""
+    spools = [(index, item) for index, item in enumerate(objects) if item.spool_file is not None]
+    if not spools:
         return _SPOOLED.empty_table()
-    table = pq.read_table(item.spool_file)
-    stem = f"{item.object_sha256[:32]}-{source.name}-{item.byte_start}-"
-    table = table.append_column("record_id", pc.binary_join_element_wise(stem, table["ordinal"].cast(pa.string()), ""))
-    for name, value in (
-        ("source", source.name),
-        ("realm", source.realm),
-        ("format", source.format.name),
-        ("object_sha256", item.object_sha256),
-    ):
-        table = table.append_column(name, _repeat(value, table))
-    for label, number in (("object_index", index), ("byte_start", item.byte_start)):
-        table = table.append_column(label, pa.repeat(pa.scalar(number, pa.int64()), table.num_rows))
-    return table.select(_SPOOLED.names).cast(_SPOOLED)
-
-
-def _repeat(value: str, table: pa.Table) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.string()), table.num_rows)
+    owners = [sources[item.source] for _, item in spools]
+    columns: dict[str, pa.Array[Any]] = {
+        "filename": pa.array([str(item.spool_file) for _, item in spools], pa.string()),
+        "object_index": pa.array([index for index, _ in spools], pa.int64()),
+        "object_sha256": pa.array([item.object_sha256 for _, item in spools], pa.string()),
+        "byte_start": pa.array([item.byte_start for _, item in spools], pa.int64()),
+        "source": pa.array([owner.name for owner in owners], pa.string()),
+        "realm": pa.array([owner.realm for owner in owners], pa.string()),
+        "format": pa.array([owner.format.name for owner in owners], pa.string()),
+    }
+    connection.register("spool_files", pa.table(columns))
+    return (
+        connection.execute(
+            """
+        SELECT substr(f.object_sha256, 1, 32) || '-' || f.source || '-' || f.byte_start || '-' || r.ordinal
+                   AS record_id,
+               f.source, f.realm, r.raw, f.format, f.object_index, f.object_sha256, f.byte_start,
+               r.ordinal, r.content_sha256, r.reason
+        FROM read_parquet($files, filename = true) AS r JOIN spool_files AS f ON f.filename = r.filename
+        """,
+            {"files": columns["filename"].to_pylist()},
+        )
+        .to_arrow_table()
+        .select(_SPOOLED.names)
+        .cast(_SPOOLED)
+    )

@@ -32,10 +32,8 @@ def assert_equal(one: Path, other: Path) -> None:
     for table in OF_CONTENT:
         left, right = content(one, table), content(other, table)
         assert left, f"{table.name} is empty, so that its equality shows nothing"
-        only_left, only_right = _only(left, right), _only(right, left)
-        assert not only_left and not only_right, (
-            f"{table.name}: {len(only_left)} rows only here, {len(only_right)} only there:\n{only_left[:2]}\n{only_right[:2]}"
-        )
+        differ = {"only here": _only(left, right)[:2], "only there": _only(right, left)[:2]}
+        assert differ == {"only here": [], "only there": []}, table.name
 
 
 def _only(rows: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> list[str]:
