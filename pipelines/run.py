@@ -163,7 +163,7 @@ def stitch_all(what: Plan) -> stitch.Stitched | None:
         inputs = _digest(_ledger_end(writer), *sorted(one.sha256 for one in what.manifests))
         if _last_inputs(writer.connection, "b") == inputs:
             return None
-        manifest_versions.record(writer, what.manifests, utc_now())
+        manifest_versions.record(writer, what.manifests, what.settings.file.parent, utc_now())
         engine = DuckDBEngine(writer.connection)
         manifest_versions.provide(engine, [one.sha256 for one in what.manifests])
         manifest_versions.owners(engine)

@@ -155,7 +155,7 @@ ACTIONS = Table(
         "flag": TEXT,
     },
     by_day_of="time",
-    provenance=frozenset({"record_id", "source", "ingested_at"}),
+    provenance=frozenset({"record_id", "source", "ingested_at", "content_sha256"}),
 )
 
 GRANTS = Table(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,8 +18,11 @@ from pipelines import schema
 from pipelines.lake.store import Writer
 
 
-def record(writer: Writer, manifests: Sequence[Manifest], now: datetime) -> int:
-    """Add the versions that the lake does not have as each worker's latest; how many."""
+def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datetime) -> int:
+    """Add the versions that the lake does not have as each worker's latest; how many.
+
+    Files are named relative to `base` (the configuration's folder), so that a finding reads the same anywhere.
+    """
     stored = writer.connection.execute(
         "SELECT worker, sha256, effective_from FROM lake.manifests ORDER BY worker, effective_from NULLS FIRST"
     ).fetchall()
@@ -27,7 +32,7 @@ def record(writer: Writer, manifests: Sequence[Manifest], now: datetime) -> int:
             "worker": one.worker,
             "sha256": one.sha256,
             "effective_from": _start(one, now if one.worker in latest else None),
-            "file": one.file,
+            "file": os.path.relpath(one.file, base),
             "document": one.document,
             "lines": json.dumps(one.lines),
             "changed_by": None,

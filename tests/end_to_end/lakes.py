@@ -33,7 +33,7 @@ def assert_equal(one: Path, other: Path) -> None:
         left, right = content(one, table), content(other, table)
         assert left, f"{table.name} is empty, so that its equality shows nothing"
         differ = {"only here": _only(left, right)[:2], "only there": _only(right, left)[:2]}
-        assert differ == {"only here": [], "only there": []}, table.name
+        assert differ == {"only here": [], "only there": []}, f"{table.name}: {differ}"
 
 
 def _only(rows: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> list[str]:
