@@ -1,6 +1,6 @@
 """The Dagster code location: a thin shell over `pipelines.run`; every asset calls one plain function."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads the annotation of `context` when an asset is defined.
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def config() -> Path:
 
 def _plan(context: dg.AssetExecutionContext) -> work.Plan:
     planned = work.plan(load(config()))
-    return work.Plan(planned.settings, planned.manifests, planned.detectors, run_id=context.run_id)
+    return work.Plan(planned.settings, planned.manifests, planned.detectors, run_id=context.run.run_id)
 
 
 def _spec(name: str, deps: list[str], description: str, group: str) -> dg.AssetSpec:

@@ -104,5 +104,25 @@ def event(name: str = "GetObject", *, second: int = 0, **more: Any) -> dict[str,
     }
 
 
+def assume(key: str, *, second: int = 0) -> dict[str, Any]:
+    """The worker's session takes on the role `cleaner`; STS issues `key`."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/cleaner"
+    return event(
+        "AssumeRole",
+        second=second,
+        eventSource="sts.amazonaws.com",
+        requestParameters={"roleArn": role, "roleSessionName": "run-1"},
+        responseElements={
+            "credentials": {"accessKeyId": key, "expiration": "Mar 2, 2026, 10:00:00 AM", "sessionToken": "FAKETOKEN"},
+            "assumedRoleUser": {
+                "assumedRoleId": "AROACLEANER:run-1",
+                "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/cleaner/run-1",
+            },
+        },
+        resources=[{"ARN": role, "accountId": ACCOUNT, "type": "AWS::IAM::Role"}],
+    )
+
+
 def squid_line(second: int = 0, user: str = "svc-agent", url: str = "http://api.example/x") -> str:
-    return f"{1772442000 + second}.120    412 10.40.1.11 TCP_MISS/200 1823 GET {url} {user} HIER_DIRECT/203.0.113.10 text/html\n"
+    head = f"{1772442000 + second}.120    412 10.40.1.11 TCP_MISS/200 1823 GET"
+    return f"{head} {url} {user} HIER_DIRECT/203.0.113.10 text/html\n"

@@ -1,0 +1,58 @@
+"""What a `query` may say: DuckDB SQL that renders to Spark SQL, without what is known to come out wrong."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import expressions as exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.tokens import TokenType
+
+BANNED_FUNCTIONS = {
+    "EPOCH_US": "passes through unchanged",
+    "HASH": "passes through unchanged",
+    "QUANTILE_CONT": "renders wrongly",
+    "TIMEZONE": "has no counterpart",
+    "TIME_BUCKET": "has no counterpart",
+    "ISODOW": "begins its week on another day",
+}
+"""Functions that sqlglot renders wrongly for Spark, or not at all, and what goes wrong."""
+
+BANNED_WORDS = {"ASOF", "GLOB", "SIMILAR"}
+"""Words of operators that pass through unchanged."""
+
+
+class NotPortable(Exception):
+    """A query text that would not mean the same on both engines; the text says why."""
+
+
+def spark(sql: str) -> str:
+    """The Spark SQL of a DuckDB SELECT. Raises NotPortable for what does not parse, render, or is banned."""
+    try:
+        statements = sqlglot.parse(sql, read="duckdb")
+    except SqlglotError as error:
+        raise NotPortable(f"does not parse: {error}") from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise NotPortable("is not one SELECT")
+    tree = statements[0]
+    _refuse_banned(sql, tree)
+    try:
+        return tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise NotPortable(f"does not render: {error}") from error
+
+
+def _refuse_banned(sql: str, tree: exp.Expression) -> None:
+    tokens = sqlglot.tokenize(sql, read="duckdb")
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        # Names are told by their spelling: the parser gives many functions other names.
+        word = token.text.upper()
+        called = following is not None and following.token_type is TokenType.L_PAREN
+        if called and word in BANNED_FUNCTIONS:
+            raise NotPortable(f"{word} {BANNED_FUNCTIONS[word]}")
+        if token.token_type is not TokenType.STRING and word.split(" ")[0] in BANNED_WORDS:
+            raise NotPortable(f"{word} passes through unchanged")
+    for ordered in tree.find_all(exp.Order):
+        if isinstance(ordered.parent, (exp.ArrayAgg, exp.GroupConcat)):
+            raise NotPortable("ORDER BY inside an aggregate is dropped")
+    if any(with_.recursive for with_ in tree.find_all(exp.With)):
+        raise NotPortable("a recursive CTE has no counterpart")
