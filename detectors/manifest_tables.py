@@ -204,6 +204,7 @@ def networks(manifests: dict[str, Manifest]) -> pa.Table:
 
 
 def bounds(cidr: str) -> dict[str, Any]:
+    """The columns of NETWORKS that a CIDR gives."""
     network = ipaddress.ip_network(cidr)
     low, high = int(network.network_address), int(network.broadcast_address)
     digits = network.max_prefixlen // 4

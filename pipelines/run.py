@@ -72,7 +72,7 @@ class Plan:
 class Summary:
     """What a run did. A stage that had nothing new to do has None."""
 
-    pulled: Counts = Counts()
+    pulled: Counts = field(default_factory=Counts)
     unreadable: tuple[str, ...] = ()
     held_back: int = 0
     stitched: stitch.Stitched | None = None

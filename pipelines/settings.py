@@ -16,7 +16,6 @@ from pipelines.formats import all_formats
 from pipelines.formats.format import Format, Options
 from pipelines.lake.store import Lake
 
-
 CONFIG_VARIABLE = "WORKERTRAIL_CONFIG"
 """The environment variable that tells the Dagster code location which configuration to work by."""
 

@@ -58,7 +58,8 @@ def path(hops: Sequence[Row], worker: str | None) -> Iterator[Text]:
     yield Text(f"  {printable(hops[0]['from'])}")
     for hop in hops:
         yield Text.assemble(
-            "   │ ", printable(hop["mechanism"] or "?"), "  ", (hop["strength"] or "", STRENGTHS.get(hop["strength"], "")),
+            "   │ ", printable(hop["mechanism"] or "?"), "  ",
+            (hop["strength"] or "", STRENGTHS.get(hop["strength"], "")),
             (f"  {printable(hop['evidence'] or '')}", "dim"),
         )  # fmt: skip
         yield Text(f"   └ {printable(hop['to'])}")

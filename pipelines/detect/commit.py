@@ -64,7 +64,7 @@ def judge(engine: Engine, loaded: Sequence[Detector], current: Sequence[str]) ->
 
         unusual, models = behaviour.judge(engine)
         found.append(behaviour_head.found(unusual))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other detectors' findings still go out
+    except Exception as error:  # whatever it is, the other detectors' findings still go out
         failures.append(Failure(behaviour_head.DETECTOR, f"{type(error).__name__}: {error}"))
     return Judged(pa.concat_tables(found), models, coverage.rows(engine), tuple(failures))
 

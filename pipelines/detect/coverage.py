@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from detectors.unmeasurable import unmeasurable
 from detectors.engine import Engine
+from detectors.unmeasurable import unmeasurable
 from pipelines import schema
 
 LATE_HOURS = 24

@@ -126,7 +126,8 @@ def redact(raw: Strings, key: bytes, patterns: Sequence[Secret], *, spaced: bool
 
     Only rows that a vectorised search finds are rewritten. Rust's regular expressions do the searching,
     in time linear in the text. JSON stays valid JSON, equal secrets become equal texts, and redacting
-    once more changes nothing. `spaced` says that fields are told apart by spaces (see `General`). Where the group's text stands several times within a match, the last is meant.
+    once more changes nothing. `spaced` says that fields are told apart by spaces (see `General`). Where
+    the group's text stands several times within a match, the last is meant.
     """
     texts = pl.Series(raw)
     search = _search(tuple(pattern.pattern for pattern in patterns), spaced)

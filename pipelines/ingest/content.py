@@ -24,7 +24,8 @@ def canonical(records: pa.Table) -> pa.Table:
             WHERE t.type NOT IN ('OBJECT', 'ARRAY') OR CAST(t.value AS VARCHAR) IN ('{}', '[]')
         ),
         hashed AS (
-            SELECT record_id, sha256(string_agg(sha256(leaf), '' ORDER BY leaf)) AS canonical FROM leaves GROUP BY record_id
+            SELECT record_id, sha256(string_agg(sha256(leaf), '' ORDER BY leaf)) AS canonical
+            FROM leaves GROUP BY record_id
         )
         SELECT record_id, coalesce(canonical, sha256(raw)) AS canonical
         FROM records LEFT JOIN hashed USING (record_id)

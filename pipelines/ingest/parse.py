@@ -119,18 +119,16 @@ def _spooled(
         "format": pa.array([owner.format.name for owner in owners], pa.string()),
     }
     connection.register("spool_files", pa.table(columns))
-    return (
-        connection.execute(
-            """
+    # Arrow takes file names as they are; DuckDB would read wildcards in them.
+    files = dataset([str(item.spool_file) for _, item in spools], format="parquet")
+    connection.register("spooled_rows", files.to_table(columns=[*SPOOLED.names, "__filename"]))
+    told = connection.execute(
+        """
         SELECT substr(f.object_sha256, 1, 32) || '-' || f.source || '-' || f.byte_start || '-' || r.ordinal
                    AS record_id,
                f.source, f.realm, r.raw, f.format, f.object_index, f.object_sha256, f.byte_start,
                r.ordinal, r.content_sha256, r.reason
-        FROM read_parquet($files, filename = true) AS r JOIN spool_files AS f ON f.filename = r.filename
-        """,
-            {"files": columns["filename"].to_pylist()},
-        )
-        .to_arrow_table()
-        .select(_SPOOLED.names)
-        .cast(_SPOOLED)
-    )
+        FROM spooled_rows AS r JOIN spool_files AS f ON f.filename = r.__filename
+        """
+    ).to_arrow_table()
+    return told.select(_SPOOLED.names).cast(_SPOOLED)

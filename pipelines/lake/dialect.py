@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import ErrorLevel, SqlglotError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 BANNED_FUNCTIONS = {
     "EPOCH_US": "passes through unchanged",
@@ -41,7 +41,7 @@ def spark(sql: str) -> str:
         raise NotPortable(f"does not render: {error}") from error
 
 
-def _refuse_banned(sql: str, tree: exp.Expression) -> None:
+def _refuse_banned(sql: str, tree: exp.Query) -> None:
     tokens = sqlglot.tokenize(sql, read="duckdb")
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         # Names are told by their spelling: the parser gives many functions other names.

@@ -27,12 +27,9 @@ def replace(writer: Writer, table: schema.Table, computed: str, key: Sequence[st
     columns = ", ".join(f'"{name}"' for name in table.columns)
     stored, wanted = f'lake."{table.name}"', f"{computed}"
     keys = ", ".join(f'"{name}"' for name in key)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rows_gone AS SELECT {columns} FROM {stored} EXCEPT SELECT {columns} FROM {wanted}"
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rows_new AS SELECT {columns} FROM {wanted} EXCEPT SELECT {columns} FROM {stored}"
-    )
+    for name, present, absent in (("rows_gone", stored, wanted), ("rows_new", wanted, stored)):
+        differing = f"SELECT {columns} FROM {present} EXCEPT SELECT {columns} FROM {absent}"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {differing}")
     counts = connection.execute(
         f"SELECT (SELECT count(*) FROM rows_new), (SELECT count(*) FROM rows_gone), (SELECT count(*) FROM {wanted})"
     ).fetchone()

@@ -57,7 +57,8 @@ class Lake:
         try:
             lock.acquire()
         except Timeout:
-            msg = f"another run holds {lock.lock_file} for over {LOCK_WAIT_SECONDS:.0f} s; see what it does, then run again"
+            waited = f"{LOCK_WAIT_SECONDS:.0f} s"
+            msg = f"another run has held {lock.lock_file} for over {waited}; see what it does, then run again"
             raise LakeError(msg) from None
         try:
             connection = self._attach(read_only=False)

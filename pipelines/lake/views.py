@@ -26,6 +26,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     either = ", ".join(
         f"CASE WHEN i.action_uid IS NOT NULL THEN i.{name} ELSE b.{name} END AS {name}" for name in columns
     )
+    capped = weaker("k.strength", "coalesce(k.identity_strength, 'proven')")
     return f"""
     WITH named AS (  -- whether each of an action's names found somebody, was found to be nobody's, or is unknown
         SELECT a.action_uid, a.time, a.identity_strength, a.delegator AS own_delegator,
@@ -65,8 +66,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     )
     SELECT k.action_uid,
            k.worker,
-           CASE WHEN k.strength IS NULL THEN 'none' ELSE {weaker("k.strength", "coalesce(k.identity_strength, 'proven')")} END
-               AS strength,
+           CASE WHEN k.strength IS NULL THEN 'none' ELSE {capped} END AS strength,
            CASE WHEN k.strength = 'proven' AND k.identity_strength = 'asserted' THEN {CONFIDENCE_ASSERTED}
                 ELSE coalesce(k.confidence, 0.0) END AS confidence,
            coalesce(k.own_delegator, k.delegator) AS delegator,

@@ -85,7 +85,8 @@ def _decided(engine: Engine) -> None:
         judged AS (
             SELECT *,
                    CASE WHEN NOT shared_first AND sole_worker IS NOT NULL THEN 'sole'
-                        WHEN shared_first AND sole_worker IS NOT NULL AND list_contains(workers, sole_worker) THEN 'sole'
+                        WHEN shared_first AND sole_worker IS NOT NULL AND list_contains(workers, sole_worker)
+                             THEN 'sole'
                         WHEN shared_first AND session_name IS NOT NULL AND list_contains(workers, session_name)
                              AND n > 1 THEN 'named'
                         WHEN shared_first AND n = 1 THEN 'only'
@@ -197,7 +198,8 @@ def _bound(engine: Engine) -> None:
                CAST(NULL AS TIMESTAMP) AS valid_from,
                CAST(NULL AS TIMESTAMP) AS valid_to,
                worker,
-               CASE WHEN via IS NULL THEN [] ELSE list_filter(via, v -> v IS NOT NULL AND v IS DISTINCT FROM worker) END AS via_workers,
+               CASE WHEN via IS NULL THEN []
+                    ELSE list_filter(via, v -> v IS NOT NULL AND v IS DISTINCT FROM worker) END AS via_workers,
                strength,
                CASE strength WHEN 'proven' THEN 1.0 WHEN 'asserted' THEN {CONFIDENCE_ASSERTED}
                     WHEN 'inferred' THEN {CONFIDENCE_SOLE_DECLARER} WHEN 'ambiguous' THEN 1.0 / n ELSE 0.0 END

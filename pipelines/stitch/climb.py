@@ -19,9 +19,10 @@ def climb(engine: Engine, name: str, hops: str, stops: str | None) -> None:
     """Make table `name`: one row a node (child or parent) of `hops`.
 
     `hops` has one row a child: child, parent, place (rank of its strength), issues (1 for an issuing
-    grant, else 0), delegator, hop_id (BIGINT, what a path lists: numbers, since paths are copied a lot). `stops` names a table of uid where a
-    walk ends; without one it ends where no hop leads on. Columns: uid, top (where the walk stands), done,
-    steps, place (the weakest hop), issues, delegator (the nearest on the way), delegator_place, path.
+    grant, else 0), delegator, hop_id (BIGINT, what a path lists: numbers, since paths are copied a lot).
+    `stops` names a table of uid where a walk ends; without one it ends where no hop leads on. Columns: uid,
+    top (where the walk stands), done, steps, place (the weakest hop), issues, delegator (the nearest on the
+    way), delegator_place, path.
     """
     stopped = f"SELECT uid FROM {stops}" if stops else "SELECT uid FROM ends"
     engine.let(

@@ -28,7 +28,8 @@ def own_records(engine: Engine) -> None:
         "own_records",
         f"""
         WITH pairs AS (
-            SELECT credential_uid AS child, session_uid AS parent, 'acts in' AS mechanism, evidence, first_seen, strength
+            SELECT credential_uid AS child, session_uid AS parent, 'acts in' AS mechanism,
+                   evidence, first_seen, strength
             FROM acts_as WHERE credential_uid IS NOT NULL AND session_uid IS NOT NULL
             UNION ALL
             SELECT credential_uid, principal, 'acts as', evidence, first_seen, strength
@@ -71,7 +72,8 @@ def hops(engine: Engine) -> None:
             FROM issues WHERE principal IS NOT NULL AND principal <> child_uid
         ),
         ordered AS (
-            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, place DESC, since, tie) AS choice FROM offers
+            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, place DESC, since, tie) AS choice
+            FROM offers
         )
         SELECT child, parent, mechanism, evidence, strength, place, issues, delegator,
                row_number() OVER (ORDER BY child) AS hop_id

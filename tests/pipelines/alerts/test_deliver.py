@@ -1,7 +1,5 @@
 """Delivery: at least once, in order, under one id, and gently with receivers that are down."""
 
-# ruff: noqa: PLR0917 (fixtures)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Which findings become alerts, for whom, and under which ids."""
 
-# ruff: noqa: PLR0917 (fixtures)
-
 from __future__ import annotations
 
 import json
