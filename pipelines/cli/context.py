@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -64,12 +65,15 @@ class Context:
         console().print(shown)
 
 
+WIDE = 10_000
+
 pass_context = click.make_pass_decorator(Context)
 
 
 def console() -> Console:
-    """Where text for people goes: no markup is read out of it."""
-    return Console(markup=False, highlight=False, soft_wrap=not Console().is_terminal)
+    """Where text for people goes: no markup is read out of it; lines are cut at the terminal's width alone."""
+    terminal = sys.stdout.isatty()
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else WIDE)
 
 
 def plain(value: Any) -> Text:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-from pyarrow.dataset import dataset
+import pyarrow.parquet as pq
 
 from detectors.engine import Engine
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.pull.files import PulledObject
-from pipelines.pull.spool import SPOOLED
 from pipelines.settings import Source
 
 _SPOOLED = pa.schema(
@@ -109,8 +110,10 @@ def _spooled(
     if not spools:
         return _SPOOLED.empty_table()
     owners = [sources[item.source] for _, item in spools]
+    # Each file is read by its name: DuckDB's reader would take a wildcard in it for one.
+    tables = [pq.read_table(cast(Path, item.spool_file)) for _, item in spools]
+    rows_of = pa.array(np.repeat([index for index, _ in spools], [table.num_rows for table in tables]), pa.int64())
     columns: dict[str, pa.Array[Any]] = {
-        "filename": pa.array([str(item.spool_file) for _, item in spools], pa.string()),
         "object_index": pa.array([index for index, _ in spools], pa.int64()),
         "object_sha256": pa.array([item.object_sha256 for _, item in spools], pa.string()),
         "byte_start": pa.array([item.byte_start for _, item in spools], pa.int64()),
@@ -119,16 +122,14 @@ def _spooled(
         "format": pa.array([owner.format.name for owner in owners], pa.string()),
     }
     connection.register("spool_files", pa.table(columns))
-    # Arrow takes file names as they are; DuckDB would read wildcards in them.
-    files = dataset([str(item.spool_file) for _, item in spools], format="parquet")
-    connection.register("spooled_rows", files.to_table(columns=[*SPOOLED.names, "__filename"]))
+    connection.register("spooled_rows", pa.concat_tables(tables).append_column("object_index", rows_of))
     told = connection.execute(
         """
         SELECT substr(f.object_sha256, 1, 32) || '-' || f.source || '-' || f.byte_start || '-' || r.ordinal
                    AS record_id,
                f.source, f.realm, r.raw, f.format, f.object_index, f.object_sha256, f.byte_start,
                r.ordinal, r.content_sha256, r.reason
-        FROM spooled_rows AS r JOIN spool_files AS f ON f.filename = r.__filename
+        FROM spooled_rows AS r JOIN spool_files AS f ON f.object_index = r.object_index
         """
     ).to_arrow_table()
     return told.select(_SPOOLED.names).cast(_SPOOLED)
