@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +83,26 @@ class Lake:
         if not self.exists:
             msg = f"there is no lake at {self.catalog} yet: `workertrail run` makes it"
             raise LakeError(msg)
+        self._recover()
         connection = self._attach(read_only=True, snapshot=snapshot)
         try:
             yield connection
         finally:
             connection.close()
+
+    def _recover(self) -> None:
+        """Let SQLite roll back what a killed writer left in its journal: a reader is not allowed to.
+
+        While a writer is at work the journal is its own, and readers see what was committed before.
+        """
+        if not self.catalog.with_name(self.catalog.name + "-journal").exists():
+            return
+        lock = FileLock(self.catalog.parent / "writer.lock", timeout=0, mode=0o600)
+        try:
+            with lock, closing(sqlite3.connect(self.catalog)) as catalog:
+                catalog.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except Timeout:
+            return
 
     def _attach(self, *, read_only: bool, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         options = [f"DATA_PATH {literal(str(self.data) + os.sep)}"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -98,6 +100,28 @@ def test_a_snapshot_stays_as_it_was(lake: Lake) -> None:
 def test_an_analysts_sql_reads_the_tables_and_nothing_else(lake: Lake, sql: str) -> None:
     with pytest.raises(LakeError):
         read_only(lake, sql)
+
+
+DYING = """
+import os, signal, sqlite3, sys
+catalog = sqlite3.connect(sys.argv[1], isolation_level=None)
+catalog.execute("PRAGMA cache_size = 1")
+catalog.execute("BEGIN IMMEDIATE")
+catalog.execute("CREATE TABLE half (x)")
+catalog.executemany("INSERT INTO half VALUES (?)", ((b"x" * 4000,) for _ in range(500)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_killed_in_its_commit_is_rolled_back_by_the_next_reader(lake: Lake) -> None:
+    with lake.writing() as writer:
+        writer.append(schema.CHECKPOINTS, checkpoint("a"))
+    subprocess.run([sys.executable, "-c", DYING, str(lake.catalog)], check=False)
+    assert lake.catalog.with_name(lake.catalog.name + "-journal").exists()
+    with lake.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM checkpoints").fetchall() == [(1,)]
+    with lake.writing() as writer:
+        writer.append(schema.CHECKPOINTS, checkpoint("b"))
 
 
 def test_no_lake_is_said_so(tmp_path: Path) -> None:
