@@ -72,8 +72,8 @@ def _decided(engine: Engine) -> None:
         "decided",
         f"""
         WITH seen AS (
-            SELECT n.uid, n.session_name, s.label_uid AS sole_label, o.worker AS sole_worker, s.place AS sole_place,
-                   s.path AS sole_path, h.label_uid AS shared_label, h.place AS shared_place, h.path AS shared_path,
+            SELECT n.uid, n.session_name, s.label_uid AS sole_label, s.identity AS sole_identity, o.worker AS sole_worker, s.place AS sole_place,
+                   s.path AS sole_path, h.label_uid AS shared_label, h.identity AS shared_identity, h.place AS shared_place, h.path AS shared_path,
                    c.workers, c.n,
                    h.uid IS NOT NULL AND (s.uid IS NULL OR h.steps < s.steps) AS shared_first
             FROM nodes AS n
@@ -100,6 +100,7 @@ def _decided(engine: Engine) -> None:
                         WHEN 'named' THEN {named(f"least(shared_place, {ASSERTED})")}
                         WHEN 'only' THEN 'inferred' WHEN 'several' THEN 'ambiguous' ELSE 'none' END AS strength,
                CASE how WHEN 'sole' THEN sole_label ELSE shared_label END AS label_uid,
+               CASE how WHEN 'sole' THEN sole_identity ELSE shared_identity END AS identity,
                CASE how WHEN 'sole' THEN sole_path ELSE shared_path END AS path,
                workers, n
         FROM judged
@@ -162,7 +163,10 @@ def _spell(engine: Engine, name: str, items: str) -> None:
 
 
 def _paths(engine: Engine) -> None:
-    """`paths` (uid, listed): from each node to the identity that decided, and on to the root."""
+    """`paths` (uid, listed): from each node to the identity that decided, and on to the root.
+
+    Where the labelled node's own records lead up to that identity anyway, the path goes on from the identity.
+    """
     engine.let(
         "to_spell",
         f"""
@@ -172,7 +176,11 @@ def _paths(engine: Engine) -> None:
                    AS path
         FROM decided AS d
         LEFT JOIN to_root AS r ON r.uid = d.uid
-        LEFT JOIN to_root AS above ON above.uid = d.label_uid
+        LEFT JOIN to_root AS l ON l.uid = d.label_uid
+        LEFT JOIN to_root AS i ON i.uid = d.identity
+        LEFT JOIN to_root AS above
+          ON above.uid = CASE WHEN l.issues = coalesce(i.issues, 0) AND l.top = coalesce(i.top, d.identity)
+                              THEN d.identity ELSE d.label_uid END
         """,
     )
     engine.let("hop_items", "SELECT hop_id, hop AS item FROM hop_structs")

@@ -35,7 +35,9 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
 
 
 def test_every_record_is_accounted_for(estate: Estate) -> None:
-    rows = estate.rows("SELECT source, sum(records) AS n, sum(errors) AS errors FROM objects GROUP BY source ORDER BY 1")
+    rows = estate.rows(
+        "SELECT source, sum(records) AS n, sum(errors) AS errors FROM objects GROUP BY source ORDER BY 1"
+    )
     assert {row["source"] for row in rows} == {"stratus", "discover", "plaso", "proxy", "okta"}
     off = estate.rows("SELECT * FROM objects WHERE records <> actions + errors + duplicates + skipped")
     assert off == []

@@ -81,6 +81,12 @@ def test_a_session_whose_issuing_record_is_missing_still_reaches_its_role() -> N
     key = bound["aws:key/ASIA1"]
     assert (key["worker"], key["strength"], key["hops"]) == ("agent", "proven", 0)
     assert key["chain_root"] == "aws:session/A:x@t"
+    assert [(hop["mechanism"], hop["to"]) for hop in key["path"]] == [("acts as", ROLE)]
+
+
+def test_a_path_names_each_hop_once() -> None:
+    bound = bindings(acts_as=[acts("aws:key/AKIA1", USER)], identities=[identity(USER, "ci-bot")])
+    assert [hop["to"] for hop in bound["aws:key/AKIA1"]["path"]] == [USER]
 
 
 def test_the_nearest_declared_identity_owns_and_the_walk_goes_on() -> None:
