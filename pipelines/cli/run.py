@@ -12,6 +12,7 @@ from detectors.manifest import warnings
 from pipelines import run as work
 from pipelines.alerts import deliver as delivery
 from pipelines.alerts.deliver import DeliverySummary
+from pipelines.alerts.destination import Unusable, all_destinations
 from pipelines.cli.context import Context, as_json, console, pass_context
 from pipelines.pull import files
 
@@ -86,6 +87,18 @@ def lines(summary: work.Summary, delivered: DeliverySummary) -> list[str]:
     return text + [f"         {problem}" for problem in delivered.problems]
 
 
+def _unusable(context: Context) -> list[str]:
+    """The destinations that could not be used now (a secret is missing, say), and why; nothing is sent."""
+    problems = []
+    for settings in context.settings.alerts:
+        try:
+            with all_destinations()[settings.type].open(settings):
+                pass
+        except Unusable as error:
+            problems.append(f"{settings.name}: {error}")
+    return problems
+
+
 @click.command()
 @click.option("--json", "as_json_text", is_flag=True, help="Print what was found as JSON.")
 @pass_context
@@ -99,6 +112,7 @@ def check(context: Context, as_json_text: bool) -> None:
         sources.append({"source": source.name, "format": source.format.name, "files": found})
         if not found:
             noted.append(f"{context.config}: source {source.name}: no file matches {source.pattern!r} yet")
+    noted += [f"{context.config}: alerts: {problem}" for problem in _unusable(context)]
     if as_json_text:
         click.echo(
             as_json(
