@@ -56,12 +56,15 @@ def path(hops: Sequence[Row], worker: str | None) -> Iterator[Text]:
         yield Text.assemble("  ", ("declared identity", "green") if worker else ("no hop is known", "red"))
         return
     yield Text(f"  {printable(hops[0]['from'])}")
-    for hop in hops:
-        yield Text.assemble(
-            "   │ ", printable(hop["mechanism"] or "?"), "  ",
-            (hop["strength"] or "", STRENGTHS.get(hop["strength"], "")),
-            (f"  {printable(hop['evidence'] or '')}", "dim"),
-        )  # fmt: skip
+    for hop, following in zip(hops, [*hops[1:], None], strict=True):
+        strength = (hop["strength"] or "", STRENGTHS.get(hop["strength"], ""))
+        shown = (f"  {printable(hop['evidence'] or '')}", "dim")
+        mechanism = printable(hop["mechanism"] or "?")
+        if following is not None and following["from"] == hop["from"]:
+            # What the credential acts as lies beside the way up, not on it.
+            yield Text.assemble(f"   ├ {mechanism} {printable(hop['to'])}  ", strength, shown)
+            continue
+        yield Text.assemble(f"   │ {mechanism}  ", strength, shown)
         yield Text(f"   └ {printable(hop['to'])}")
 
 

@@ -72,8 +72,10 @@ def _decided(engine: Engine) -> None:
         "decided",
         f"""
         WITH seen AS (
-            SELECT n.uid, n.session_name, s.label_uid AS sole_label, s.identity AS sole_identity, o.worker AS sole_worker, s.place AS sole_place,
-                   s.path AS sole_path, h.label_uid AS shared_label, h.identity AS shared_identity, h.place AS shared_place, h.path AS shared_path,
+            SELECT n.uid, n.session_name, s.label_uid AS sole_label, s.identity AS sole_identity,
+                   o.worker AS sole_worker, s.place AS sole_place,
+                   s.path AS sole_path, h.label_uid AS shared_label, h.identity AS shared_identity,
+                   h.place AS shared_place, h.path AS shared_path,
                    c.workers, c.n,
                    h.uid IS NOT NULL AND (s.uid IS NULL OR h.steps < s.steps) AS shared_first
             FROM nodes AS n
