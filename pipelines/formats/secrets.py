@@ -51,7 +51,8 @@ def _any(names: Sequence[str]) -> str:
 
 
 _PARAMETERS = (
-    "access_token", "refresh_token", "id_token", "token", "subject_token", "actor_token", "sig", "signature",
+    "access_token", "refresh_token", "id_token", "session_token",
+    "sessionToken", "auth_token", "x_token", "jwt", "token", "subject_token", "actor_token", "sig", "signature",
     "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "code", "client_secret", "secret",
     "client_assertion", "assertion", "SAMLResponse", "SharedAccessSignature", "SharedAccessKey", "AccountKey",
     "api_key", "api-key", "apikey", "key", "password", "passwd", "pwd",
@@ -59,7 +60,7 @@ _PARAMETERS = (
 """Parameters of queries and form bodies whose values are secrets, in any letter case."""
 
 _PARAMETER_ENDS = (
-    "token", "sig", "signature", "code", "secret", "assertion", "SAMLResponse", "key", "Key",
+    "token", "jwt", "sig", "signature", "code", "secret", "assertion", "SAMLResponse", "key", "Key",
     "password", "passwd", "pwd",
 )  # fmt: skip
 

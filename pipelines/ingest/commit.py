@@ -186,6 +186,7 @@ def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
         FROM batch_records AS r JOIN fates AS f ON f.record_id = r.record_id CROSS JOIN batch_clock AS c
         """
     )
+    _move_stored_grants(writer)
     writer.append(schema.GRANTS, grants)
     _flip_stored_primaries(writer)
     _rename_stored(writer, engine)
@@ -206,7 +207,7 @@ def _flip_stored_primaries(writer: Writer) -> None:
 
 
 def _rename_stored(writer: Writer, engine: DuckDBEngine) -> None:
-    """Where the uid of a stored action goes to a copy of lesser content, move it and its grants aside."""
+    """Where the uid of a stored action goes to a copy of lesser content, move it aside."""
     connection = writer.connection
     row = connection.execute("SELECT count(*) FROM renamed").fetchone()
     if not row or not row[0]:
@@ -218,30 +219,29 @@ def _rename_stored(writer: Writer, engine: DuckDBEngine) -> None:
         FROM renamed AS r WHERE r.record_id = lake.actions.record_id
         """
     )
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE moved_grants AS
-        SELECT g.grant_uid AS old_uid, r.new_uid, {identify.grant_uid("r.new_uid")} AS new_grant_uid
-        FROM lake.grants AS g JOIN renamed AS r ON r.action_uid = g.action_uid
-        WHERE g.grant_uid NOT IN (SELECT grant_uid FROM ({_grants_of_new_actions()}))
-        """
-    )
-    connection.execute(
-        """
-        UPDATE lake.grants SET action_uid = m.new_uid, grant_uid = m.new_grant_uid
-        FROM moved_grants AS m WHERE m.old_uid = lake.grants.grant_uid
-        """
-    )
     engine.let("new_actions", "SELECT * FROM actions WHERE flag IS NULL")
     connection.execute("DELETE FROM lake.acts_as")
     deeds.acting(engine)
 
 
-def _grants_of_new_actions() -> str:
-    return f"""
-        SELECT {identify.grant_uid("f.action_uid")} AS grant_uid
-        FROM batch_grants AS g JOIN fates AS f ON f.record_id = g.record_id AND f.outcome = 'action'
-    """
+def _move_stored_grants(writer: Writer) -> None:
+    """The grants of a stored action that loses its uid go with it, before those of the winner come."""
+    connection = writer.connection
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE moved_grants AS
+        SELECT g.grant_uid AS old_uid, r.new_uid, {identify.grant_uid("r.new_uid")} AS new_grant_uid
+        FROM lake.grants AS g JOIN renamed AS r ON r.action_uid = g.action_uid
+        """
+    )
+    row = connection.execute("SELECT count(*) FROM moved_grants").fetchone()
+    if row and row[0]:
+        connection.execute(
+            """
+            UPDATE lake.grants SET action_uid = m.new_uid, grant_uid = m.new_grant_uid
+            FROM moved_grants AS m WHERE m.old_uid = lake.grants.grant_uid
+            """
+        )
 
 
 def _replace_acts_as(writer: Writer) -> None:

@@ -12,14 +12,16 @@ def canonical(records: pa.Table) -> pa.Table:
     """record_id and a SHA-256 of the record's content, for a table of record_id and raw.
 
     JSON that differs only in white space, order of keys or escapes has one hash: it is taken over the
-    sorted list of leaves (path, type, value). Other text is hashed as it is.
+    sorted list of leaves (path, type, value),
+    without the marks that a lake's own key left of secrets. Other text is hashed as it is.
     """
     connection = duckdb.connect()
     connection.register("records", records)
     return connection.execute(
         """
         WITH leaves AS (
-            SELECT r.record_id, t.fullkey || ' ' || t.type || ' ' || coalesce(t.atom ->> '$', '') AS leaf
+            SELECT r.record_id, t.fullkey || ' ' || t.type || ' ' ||
+                   regexp_replace(coalesce(t.atom ->> '$', ''), 'hmac:[0-9a-f]{32}', 'hmac', 'g') AS leaf
             FROM records AS r, json_tree(CASE WHEN json_valid(r.raw) THEN r.raw END) AS t
             WHERE t.type NOT IN ('OBJECT', 'ARRAY') OR CAST(t.value AS VARCHAR) IN ('{}', '[]')
         ),

@@ -9,7 +9,8 @@ def settle(engine: Engine) -> None:
     """From `new_actions` and the lake make `primaries`: action_uid, is_primary of every action that changes.
 
     Of cross-account twins the caller's copy is primary (the least twin_rank, then the least uid). Of a
-    CONNECT and the requests seen inside it the inner ones are.
+    CONNECT and the requests seen inside it the inner ones are, unless the tunnel carried more than they
+    show: a plain request beside a tunnel must not hide what went through it.
     """
     engine.let(
         "twins",
@@ -32,24 +33,23 @@ def settle(engine: Engine) -> None:
         "tunnels",
         """
         WITH proxied AS (
-            SELECT action_uid, source, time, duration_ms, src_ip, principal, dst_host, dst_port, http_method, is_primary
-            FROM new_actions WHERE category = 'proxy'
-            UNION ALL
-            SELECT action_uid, source, time, duration_ms, src_ip, principal, dst_host, dst_port, http_method, is_primary
-            FROM actions
+            SELECT action_uid, source, time, least(coalesce(duration_ms, 0), 31536000000) AS duration_ms, src_ip,
+                   principal, dst_host, dst_port, http_method, is_primary,
+                   coalesce(bytes_out, 0) AS bytes_out, coalesce(bytes_in, 0) AS bytes_in
+            FROM (SELECT * FROM new_actions UNION ALL SELECT * FROM actions) AS every
             WHERE category = 'proxy'
-              AND time >= (SELECT min(time) - INTERVAL 1 DAY FROM new_actions WHERE category = 'proxy')
-              AND time <= (SELECT max(time) + INTERVAL 1 DAY FROM new_actions WHERE category = 'proxy')
         ),
         inner_requests AS (SELECT * FROM proxied WHERE http_method <> 'CONNECT' AND dst_port <> 80)
-        SELECT DISTINCT t.action_uid
+        SELECT t.action_uid
         FROM proxied AS t
         JOIN inner_requests AS q
           ON q.source = t.source AND q.dst_host = t.dst_host AND q.dst_port = t.dst_port AND q.src_ip = t.src_ip
          AND q.principal IS NOT DISTINCT FROM t.principal
          AND q.time <= t.time
-         AND q.time >= t.time - to_milliseconds(coalesce(t.duration_ms, 0) + 1000)
+         AND q.time >= t.time - to_milliseconds(t.duration_ms + 1000)
         WHERE t.http_method = 'CONNECT' AND t.is_primary
+        GROUP BY t.action_uid
+        HAVING max(t.bytes_out) <= sum(q.bytes_out) + 65536 AND max(t.bytes_in) <= sum(q.bytes_in) + 65536
         """,
     )
     engine.let(

@@ -11,6 +11,7 @@ from typing import Any, cast
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.engine import Engine
@@ -96,10 +97,15 @@ def _grants(source: Source, records: pa.Table) -> pa.Table:
 
 
 def _mended(records: pa.Table) -> pa.Table:
-    """The records with lone surrogates replaced: only what is extracted changes, never what is stored."""
+    """The records with lone surrogates and NULs replaced: only what is extracted changes, never what is stored.
+
+    DuckLake cannot commit a list of texts that holds a NUL.
+    """
     at = records.column_names.index("raw")
-    raw = cast(pa.StringArray, records["raw"].combine_chunks())
-    return records.set_column(at, "raw", text.mend_surrogates(raw))
+    raw = text.mend_surrogates(cast(pa.StringArray, records["raw"].combine_chunks()))
+    for nul, shown in (("\\u0000", "\\ufffd"), ("\x00", "\ufffd")):
+        raw = pc.replace_substring(raw, pattern=nul, replacement=shown)
+    return records.set_column(at, "raw", raw)
 
 
 def _spooled(

@@ -23,7 +23,10 @@ def issues(engine: Engine) -> None:
 
 
 def own_records(engine: Engine) -> None:
-    """`own_records`: what records say of themselves, a row a pair (credential or session acts as; acts in)."""
+    """`own_records`: what records say of themselves, a row a pair (credential or session acts as; acts in).
+
+    A name that was only claimed (a failed login within a session) counts only where none was proven.
+    """
     engine.let(
         "own_records",
         f"""
@@ -40,11 +43,13 @@ def own_records(engine: Engine) -> None:
         ),
         ordered AS (
             SELECT *, {rank("strength")} AS place,
+                   max({rank("strength")}) OVER (PARTITION BY child, mechanism) AS best,
                    row_number() OVER (PARTITION BY child, parent ORDER BY {rank("strength")} DESC, first_seen, evidence)
                        AS choice
             FROM pairs WHERE child <> parent
         )
-        SELECT child, parent, mechanism, evidence, first_seen, strength, place FROM ordered WHERE choice = 1
+        SELECT child, parent, mechanism, evidence, first_seen, strength, place FROM ordered
+        WHERE choice = 1 AND place = best
         """,
     )
 
@@ -126,12 +131,19 @@ def declared(engine: Engine) -> None:
 def labels(engine: Engine) -> None:
     """`labels`: a row a node that is declared, or that acts as somebody declared.
 
-    A key that was made for somebody else speaks for its owner as `asserted` at most.
+    A key that was made for somebody else, and a session of the same user that it opened, speaks for its
+    owner as `asserted` at most.
     """
     engine.let(
         "labels",
         f"""
-        WITH made_for_other AS (SELECT DISTINCT child_uid FROM issues WHERE for_other),
+        WITH made AS (SELECT DISTINCT child_uid, principal FROM issues WHERE for_other),
+        made_for_other AS (
+            SELECT child_uid FROM made
+            UNION
+            SELECT g.child_uid FROM issues AS g
+            JOIN made AS m ON m.child_uid = g.parent_uid AND m.principal = g.principal
+        ),
         offers AS (
             SELECT o.uid, o.uid AS identity, o.sole, {PROVEN} AS place, CAST(NULL AS VARCHAR) AS evidence,
                    CAST(NULL AS VARCHAR) AS strength, 0 AS class

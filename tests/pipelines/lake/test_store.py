@@ -94,12 +94,16 @@ def test_a_snapshot_stays_as_it_was(lake: Lake) -> None:
         "ATTACH '/tmp/other.db'",
         "SET enable_external_access = true",
         "INSTALL httpfs",
+        "EXPLAIN ANALYZE COPY (SELECT 1 AS a) TO '{lake}/hmac.key'",
+        "SELECT * FROM read_blob('{lake}/hmac.key')",
         "SELEC",
     ],
 )
 def test_an_analysts_sql_reads_the_tables_and_nothing_else(lake: Lake, sql: str) -> None:
+    lake.key_file.write_bytes(b"secret")
     with pytest.raises(LakeError):
-        read_only(lake, sql)
+        read_only(lake, sql.replace("{lake}", str(lake.catalog.parent)))
+    assert lake.key_file.read_bytes() == b"secret"
 
 
 DYING = """

@@ -234,3 +234,29 @@ def test_a_long_chain_is_walked_in_few_rounds() -> None:
     bound = bindings(grants, identities=[identity("aws:key/0", "first")])
     last = bound[f"aws:key/{length}"]
     assert (last["worker"], last["hops"], len(last["path"])) == ("first", length, 64)
+
+
+def test_a_session_opened_with_a_key_made_for_somebody_else_is_never_proven() -> None:
+    made = grant(
+        "aws:key/AKIAEVIL", "aws:key/AKIANEW", mechanism="CreateAccessKey", principal=USER, strength="asserted"
+    )
+    opened = grant("aws:key/AKIANEW", "aws:key/ASIANEW", mechanism="GetSessionToken", principal=USER)
+    bound = bindings(
+        [made, opened],
+        [acts("aws:key/AKIANEW", USER), acts("aws:key/ASIANEW", USER)],
+        [identity(USER, "ci-bot")],
+        [{"action_uid": made["action_uid"], "obtains": "other"}],
+    )
+    assert (bound["aws:key/ASIANEW"]["worker"], bound["aws:key/ASIANEW"]["strength"]) == ("ci-bot", "asserted")
+
+
+def test_a_failed_login_in_a_session_takes_nothing_over() -> None:
+    session = "okta:session/corp/S1"
+    bound = bindings(
+        acts_as=[
+            acts(None, "okta:user/corp/mallory", session),
+            acts(None, "okta:user/corp/victim", session, strength="asserted"),
+        ],
+        identities=[identity("okta:user/corp/victim", "agent")],
+    )
+    assert bound[session]["worker"] is None
