@@ -35,8 +35,10 @@ def workertrail(context: click.Context, config: Path) -> None:
 
 for _module in pkgutil.iter_modules(cli.__path__):
     if _module.name not in _NOT_COMMANDS:
-        for _value in vars(importlib.import_module(f"{cli.__name__}.{_module.name}")).values():
-            if isinstance(_value, click.Command) and _value.name is not None:
+        _values = list(vars(importlib.import_module(f"{cli.__name__}.{_module.name}")).values())
+        _inner = {id(one) for group in _values if isinstance(group, click.Group) for one in group.commands.values()}
+        for _value in _values:
+            if isinstance(_value, click.Command) and _value.name is not None and id(_value) not in _inner:
                 workertrail.add_command(_value)
 
 
