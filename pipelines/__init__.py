@@ -1,0 +1,1 @@
+"""Every arrow of the product, from pulling logs to delivering alerts."""

@@ -1,0 +1,1 @@
+"""The outbox, its payloads and their delivery."""

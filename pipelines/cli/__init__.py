@@ -1,0 +1,1 @@
+"""The workertrail command: a module here that defines a command adds it."""

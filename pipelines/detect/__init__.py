@@ -1,0 +1,1 @@
+"""Stage (c): judging, and writing findings, evidence and alerts."""

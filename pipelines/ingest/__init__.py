@@ -1,0 +1,1 @@
+"""Stage (a): pulled records to actions and grants, in batches of whole objects."""

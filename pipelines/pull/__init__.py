@@ -1,0 +1,1 @@
+"""Where logs lie, how far they were read, and the custody of what was pulled."""

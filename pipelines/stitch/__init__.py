@@ -1,0 +1,1 @@
+"""Stage (b): grants to bindings, bindings to chains."""

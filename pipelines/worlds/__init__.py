@@ -1,0 +1,1 @@
+"""Worlds with known truth, written in the real formats of logs."""
