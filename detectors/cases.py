@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from detectors import manifest_tables
+from detectors import manifest_bounds, manifest_tables
 from detectors.glob import like
+from detectors.manifest_model import DIMENSIONS
 
 Row = dict[str, Any]
 
@@ -34,6 +35,7 @@ _ACTION: Row = {
     "manifest_sha": "sha-1",
 }
 _OF_WORKER: Row = {"worker": "w1", "manifest_sha": "sha-1"}
+_ENTRY: Row = {**_OF_WORKER, "ordinal": 0, "file": "w1.yaml", "line": 1}
 _DEFAULTS: dict[str, Row] = {
     "grants": {"kind": "issue", "mechanism": "case", "strength": "proven"},
     "bindings": {"worker": "w1", "strength": "proven", "confidence": 1.0},
@@ -42,9 +44,21 @@ _DEFAULTS: dict[str, Row] = {
     "identities": {**_OF_WORKER, "shared": False},
     "scope_lines": {**_OF_WORKER, "kind": "api", "effect": "allow", "file": "w1.yaml", "line": 1},
     "limits": {**_OF_WORKER, "file": "w1.yaml", "line": 1},
-    "networks": _OF_WORKER,
+    "networks": {**_OF_WORKER, "file": "w1.yaml", "line": 1},
+    "secret_patterns": {**_OF_WORKER, "ordinal": 0, "file": "w1.yaml", "line": 1},
+    "instantiators": _ENTRY,
+    "delegators": _ENTRY,
+    "may_start": _ENTRY,
+    "provenance": _OF_WORKER,
+    "approval_lines": {**_ENTRY, "kind": "api", "within_seconds": 86_400},
+    "working_hours": {**_ENTRY, "zone": "UTC", "start_minute": 0, "end_minute": 1440},
+    "zone_offsets": {},
+    "chains": {"worker": "w1", "strength": "proven"},
     "horizons": {},
+    "sources": {"format": "case", "category": "cloud"},
 }
+_PATTERNS = frozenset({"pattern", "approvers", *(name for names in DIMENSIONS.values() for name in names)})
+"""Columns that a case writes as globs and tables hold as LIKE patterns."""
 
 
 class Expected(BaseModel):
@@ -62,7 +76,10 @@ class Expected(BaseModel):
 
 
 class Case(BaseModel):
-    """One case: rows of provided tables (`actions` are those of `attributed`) and all findings that they give."""
+    """One case: rows of provided tables (`actions` are those of `attributed`) and all findings that they give.
+
+    The offsets of the time zones that `working_hours` name are filled in.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,22 +93,36 @@ class Case(BaseModel):
     scope_lines: tuple[Row, ...] = ()
     limits: tuple[Row, ...] = ()
     networks: tuple[Row, ...] = ()
+    secret_patterns: tuple[Row, ...] = ()
+    instantiators: tuple[Row, ...] = ()
+    delegators: tuple[Row, ...] = ()
+    may_start: tuple[Row, ...] = ()
+    provenance: tuple[Row, ...] = ()
+    approval_lines: tuple[Row, ...] = ()
+    working_hours: tuple[Row, ...] = ()
+    zone_offsets: tuple[Row, ...] = ()
+    chains: tuple[Row, ...] = ()
+    contested: tuple[Row, ...] = ()
     horizons: tuple[Row, ...] = ()
+    sources: tuple[Row, ...] = ()
     expected: tuple[Expected, ...]
 
     def tables(self, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
         """Every table of `schemas` with this case's rows; raises ValueError for a row that does not fit."""
         rows: dict[str, list[Row]] = {name: [] for name in schemas}
-        rows["attributed"] = [_action(ordinal, row) for ordinal, row in enumerate(self.actions, start=1)]
+        rows["attributed"] = [_action("a", ordinal, row) for ordinal, row in enumerate(self.actions, start=1)]
+        rows["contested"] = [_action("c", ordinal, row) for ordinal, row in enumerate(self.contested, start=1)]
         for name, defaults in _DEFAULTS.items():
             complete = _COMPLETED.get(name, dict)
             rows[name] = [complete({**defaults, **row}) for row in getattr(self, name)]
+        zones = sorted({row["zone"] for row in rows["working_hours"]})
+        rows["zone_offsets"] += [row for zone in zones for row in manifest_bounds.offsets(zone)]
         return {name: _table(name, rows[name], schema) for name, schema in schemas.items()}
 
 
-def _action(ordinal: int, row: Row) -> Row:
+def _action(prefix: str, ordinal: int, row: Row) -> Row:
     """An action with its defaults: `a1`, `a2`, ... a minute apart; an unattributed one has no strength."""
-    uid = f"a{ordinal}"
+    uid = f"{prefix}{ordinal}"
     own = {"action_uid": uid, "deed_uid": uid, "record_id": uid, "time": _FIRST_TIME + timedelta(minutes=ordinal)}
     attributed = row.get("worker", "w1") is not None
     bound: Row = {"confidence": 1.0} if attributed else {"strength": "none", "chain_id": None, "manifest_sha": None}
@@ -99,9 +130,13 @@ def _action(ordinal: int, row: Row) -> Row:
     return {"ingested_at": filled["time"], **filled}
 
 
-def _scope_line(row: Row) -> Row:
-    """A scope line's globs become the patterns that its table holds."""
-    return {key: [like(glob) for glob in value] if isinstance(value, list) else value for key, value in row.items()}
+def _patterned(row: Row) -> Row:
+    """Globs become the patterns that their table holds."""
+    return {key: _likes(value) if key in _PATTERNS else value for key, value in row.items()}
+
+
+def _likes(globs: Any) -> Any:
+    return [like(glob) for glob in globs] if isinstance(globs, list) else like(globs)
 
 
 def _network(row: Row) -> Row:
@@ -109,7 +144,10 @@ def _network(row: Row) -> Row:
     return {**row, **manifest_tables.bounds(row["cidr"])}
 
 
-_COMPLETED: dict[str, Callable[[Row], Row]] = {"scope_lines": _scope_line, "networks": _network}
+_COMPLETED: dict[str, Callable[[Row], Row]] = {
+    "networks": _network,
+    **dict.fromkeys(("scope_lines", "secret_patterns", "instantiators", "delegators", "approval_lines"), _patterned),
+}
 
 
 def _table(name: str, rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

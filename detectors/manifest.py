@@ -13,7 +13,10 @@ from detectors.manifest_warnings import warnings
 
 __all__ = ["Manifest", "conflicts", "load_manifest", "load_manifests", "manifest_files", "warnings"]
 
-LOCATED_LISTS = ("scope", "limits", "secrets", "identities", "may_start")
+LOCATED_LISTS = (
+    "scope", "limits", "secrets", "identities", "networks", "instantiators", "may_start", "delegators", "approvals",
+    "schedule",
+)  # fmt: skip
 """Keys whose entries keep their line."""
 
 

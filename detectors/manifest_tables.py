@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
+from detectors import manifest_bounds
 from detectors.glob import is_pattern, like
 from detectors.located import Problem, Problems
 from detectors.located_errors import complaints
@@ -55,8 +56,9 @@ LIMITS = _schema(
 """`at_most` in bytes, seconds or a count; `per_seconds` is null for measures without a window."""
 
 NETWORKS = _schema(
-    worker=_TEXT, manifest_sha=_TEXT, cidr=_TEXT, family=_WHOLE, low=_TEXT, high=_TEXT, low_int=_WHOLE, high_int=_WHOLE
-)
+    worker=_TEXT, manifest_sha=_TEXT, cidr=_TEXT, family=_WHOLE, low=_TEXT, high=_TEXT, low_int=_WHOLE, high_int=_WHOLE,
+    file=_TEXT, line=_WHOLE,
+)  # fmt: skip
 """Inclusive bounds as hexadecimal digits, 8 for IPv4 and 32 for IPv6, which compare as text within one `family`
 (4 or 6); `low_int` and `high_int` are the same as whole numbers, null for IPv6."""
 
@@ -94,6 +96,7 @@ def tables(versions: Iterable[Version]) -> dict[str, pa.Table]:
         "limits": limits(manifests),
         "networks": networks(manifests),
         "secret_patterns": secret_patterns(manifests),
+        **manifest_bounds.tables(manifests.values()),
     }
 
 
@@ -199,7 +202,11 @@ def limits(manifests: dict[str, Manifest]) -> pa.Table:
 
 def networks(manifests: dict[str, Manifest]) -> pa.Table:
     """One row for each network that a worker's calls may come from."""
-    rows = [{**_of(one), **bounds(cidr)} for one in manifests.values() for cidr in one.networks]
+    rows = [
+        {**_of(one), **_at(one, "networks", ordinal), **bounds(cidr)}
+        for one in manifests.values()
+        for ordinal, cidr in enumerate(one.networks)
+    ]
     return pa.Table.from_pylist(rows, NETWORKS)
 
 

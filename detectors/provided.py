@@ -1,14 +1,17 @@
 """The tables that a detector's SQL may read; the pipeline fills them. Times are naive UTC.
 
 `attributed` has every column of the primary actions and, with them, what attribution says of each
-(ATTRIBUTION). The rest is the lake's grants and bindings, and what manifests and their verdicts say.
+(ATTRIBUTION); `contested` has the same of actions that another record of their id contradicts. The rest
+is the lake's grants, bindings and chains, and what manifests and their verdicts say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
-from detectors import manifest_tables, scope
+from detectors import manifest_bounds, manifest_tables, scope
 
 _TEXT: pa.DataType = pa.string()
 _TIME: pa.DataType = pa.timestamp("us")
@@ -20,11 +23,16 @@ ATTRIBUTION = pa.schema(
         ("strength", _TEXT),
         ("confidence", _REAL),
         ("delegator", _TEXT),
+        ("delegator_strength", _TEXT),
         ("chain_id", _TEXT),
+        ("bound_uid", _TEXT),
         ("manifest_sha", _TEXT),
     ]
 )
-"""What `attributed` adds to an action; its `delegator` stands for the action's own. `manifest_sha` is in force then."""
+"""What `attributed` adds to an action; its `delegator` stands for the action's own. `manifest_sha` is in force then.
+
+`bound_uid` is the credential, session or principal whose row of `bindings` decided.
+"""
 
 OF_MANIFESTS: dict[str, pa.Schema] = {
     "verdicts": scope.VERDICTS,
@@ -34,22 +42,37 @@ OF_MANIFESTS: dict[str, pa.Schema] = {
     "limits": manifest_tables.LIMITS,
     "networks": manifest_tables.NETWORKS,
     "secret_patterns": manifest_tables.SECRET_PATTERNS,
+    "instantiators": manifest_bounds.INSTANTIATORS,
+    "delegators": manifest_bounds.DELEGATORS,
+    "may_start": manifest_bounds.MAY_START,
+    "provenance": manifest_bounds.PROVENANCE,
+    "approval_lines": manifest_bounds.APPROVAL_LINES,
+    "working_hours": manifest_bounds.WORKING_HOURS,
+    "zone_offsets": manifest_bounds.ZONE_OFFSETS,
 }
 """What manifests say, and the verdicts that follow from it."""
 
 HORIZONS = pa.schema([("source", _TEXT), ("horizon", _TIME)])
 """The event time up to which a source has told everything."""
 
-NAMES = frozenset({"attributed", "grants", "bindings", "horizons", *OF_MANIFESTS})
+SOURCES = pa.schema([("source", _TEXT), ("format", _TEXT), ("category", _TEXT)])
+"""The configured sources, whether they told anything yet or not."""
+
+OF_THE_LAKE = ("grants", "bindings", "chains")
+"""Tables that are the lake's own."""
+
+NAMES = frozenset({"attributed", *OF_THE_LAKE, "contested", "horizons", "sources", *OF_MANIFESTS})
 
 
-def schemas(actions: pa.Schema, grants: pa.Schema, bindings: pa.Schema) -> dict[str, pa.Schema]:
-    """Every provided table with its columns, given those of the lake's tables."""
-    own = [field for field in actions if field.name not in ATTRIBUTION.names]
+def schemas(lake: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
+    """Every provided table with its columns, given those of the lake's tables by name."""
+    own = [field for field in lake["actions"] if field.name not in ATTRIBUTION.names]
+    judged = pa.schema([*own, *ATTRIBUTION])
     return {
-        "attributed": pa.schema([*own, *ATTRIBUTION]),
-        "grants": grants,
-        "bindings": bindings,
+        "attributed": judged,
+        "contested": judged,
+        **{name: lake[name] for name in OF_THE_LAKE},
         "horizons": HORIZONS,
+        "sources": SOURCES,
         **OF_MANIFESTS,
     }

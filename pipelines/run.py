@@ -183,7 +183,8 @@ def detect_all(what: Plan) -> detect.Detected | None:
                 return None
             snapshot = current_snapshot(connection)
         with what.lake.reading(snapshot) as connection:
-            judged = detect.judge(DuckDBEngine(connection), what.detectors, [one.sha256 for one in what.manifests])
+            current = [one.sha256 for one in what.manifests]
+            judged = detect.judge(DuckDBEngine(connection), what.detectors, what.settings.sources, current)
         with what.lake.writing() as writer:
             if _detection_inputs(what, writer.connection) == inputs:
                 return detect.commit(
@@ -203,6 +204,7 @@ def _detection_inputs(what: Plan, connection: duckdb.DuckDBPyConnection) -> str:
         _last_inputs(connection, "b") or "",
         *sorted(f"{one.id} {one.version}" for one in what.detectors),
         behaviour_head.head().version,
+        *sorted(f"{one.name} {one.format.name}" for one in what.settings.sources),
         *sorted(one.model_dump_json() for one in what.settings.alerts),
     )
 

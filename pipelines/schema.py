@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 
 TEXT = "VARCHAR"
 TEXTS = "VARCHAR[]"
@@ -407,3 +407,8 @@ CHECKPOINTS = Table(
 SCHEMA_VERSION = Table("schema_version", {"version": COUNT, "applied_at": TIME})
 
 TABLES: tuple[Table, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Table))
+
+
+def arrow_schemas() -> dict[str, pa.Schema]:
+    """Every table's columns as an Arrow schema, by the table's name."""
+    return {table.name: table.arrow for table in TABLES}

@@ -19,7 +19,7 @@ from pipelines.ingest.commit import stage_row
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.replace import replace
 from pipelines.lake.store import Writer
-from pipelines.settings import Settings
+from pipelines.settings import Settings, Source
 
 CATALOGUE = Path(next(iter(catalogue.__path__)))
 
@@ -47,13 +47,13 @@ class Judged:
     failures: tuple[Failure, ...]
 
 
-def judge(engine: Engine, loaded: Sequence[Detector], current: Sequence[str]) -> Judged:
+def judge(engine: Engine, loaded: Sequence[Detector], sources: Sequence[Source], current: Sequence[str]) -> Judged:
     """Judge every action by scope, rules and behaviour. A detector that fails fails alone.
 
     The engine's connection must not be in a transaction: the first failure would end it for all others.
     """
     manifests.provide(engine, current)
-    provide.provide(engine)
+    provide.provide(engine, provide.sources_table(sources))
     scope.judge(engine)
     judged = rules.judge(engine, loaded)
     failures = list(judged.failures)

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from detectors.engine import Engine
+from detectors.provided import ATTRIBUTION, SOURCES
 from pipelines import schema
 from pipelines.formats import all_formats
 from pipelines.lake.views import attributions_sql
+from pipelines.settings import Source
 
 _FROM_ATTRIBUTION = {"delegator": "coalesce(t.delegator, a.delegator)"}
 
 
-def provide(engine: Engine) -> None:
-    """`attributed`, `horizons`, `observes` and `roles`; the manifest tables must be there already."""
+def provide(engine: Engine, sources: pa.Table) -> None:
+    """`attributed`, `contested`, `horizons`, `sources`, `observes` and `roles`; the manifest tables must be there.
+
+    `sources` has the columns of `detectors.provided.SOURCES`.
+    """
+    engine.let("sources", sources)
     engine.let("attributions_now", attributions_sql())
     columns = ", ".join(f"{_FROM_ATTRIBUTION.get(name, f'a.{name}')} AS {name}" for name in schema.ACTIONS.columns)
-    engine.let(
-        "attributed",
-        f"""
-        SELECT {columns}, t.worker, t.strength, t.confidence, t.chain_id, v.manifest_sha
-        FROM actions AS a
-        JOIN attributions_now AS t ON t.action_uid = a.action_uid
-        LEFT JOIN manifest_versions AS v
-          ON v.worker = t.worker AND a.time >= v.valid_from AND a.time < v.valid_to
-        WHERE a.is_primary
-        """,
-    )
+    told = ", ".join(f"t.{name}" for name in ATTRIBUTION.names if name not in {"delegator", "manifest_sha"})
+    for name, which in (("attributed", "a.is_primary"), ("contested", "a.flag IS NOT NULL")):
+        engine.let(
+            name,
+            f"""
+            SELECT {columns}, {told}, v.manifest_sha
+            FROM actions AS a
+            JOIN attributions_now AS t ON t.action_uid = a.action_uid
+            LEFT JOIN manifest_versions AS v
+              ON v.worker = t.worker AND a.time >= v.valid_from AND a.time < v.valid_to
+            WHERE {which}
+            """,
+        )
     engine.let("horizons", "SELECT source, max(time) AS horizon FROM actions GROUP BY source")
     engine.let(
         "roles",
@@ -36,6 +46,12 @@ def provide(engine: Engine) -> None:
         """,
     )
     engine.let("observes", _observes())
+
+
+def sources_table(sources: Sequence[Source]) -> pa.Table:
+    """The configured sources as SOURCES."""
+    rows = [{"source": one.name, "format": one.format.name, "category": one.format.category} for one in sources]
+    return pa.Table.from_pylist(rows, SOURCES)
 
 
 def _observes() -> pa.Table:

@@ -25,11 +25,16 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(
                 f'ALTER TABLE lake."{table.name}" SET PARTITIONED BY (year("{time}"), month("{time}"), day("{time}"))'
             )
+    _views(connection)
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 2: attributions say which name's binding decided. A later change of a view adds this step again."""
     for name, sql in views.VIEWS.items():
-        connection.execute(f'CREATE VIEW lake."{name}" AS {sql}')
+        connection.execute(f'CREATE OR REPLACE VIEW lake."{name}" AS {sql}')
 
 
-STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create,)
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _views)
 """STEPS[n] brings a lake of version n to version n + 1."""
 
 

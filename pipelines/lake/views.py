@@ -11,7 +11,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
 
     A binding that found nobody yields to the next. What the record did not authenticate is asserted at
     most. Columns: action_uid, worker, strength, confidence, delegator, delegator_strength, chain_id,
-    path, candidates, reason.
+    bound_uid (the name whose binding decided), path, candidates, reason.
     """
 
     def holds(name: str) -> str:
@@ -49,7 +49,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
         FROM named
     ),
     picked AS (  -- the binding of that name; what was inferred fills what is left open
-        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, {either}
+        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, a.uid AS bound_uid, {either}
         FROM chosen AS a
         LEFT JOIN {bindings} AS b ON b.uid = a.uid AND {holds("b")}
         LEFT JOIN {inferred} AS i ON i.action_uid = a.action_uid AND NOT a.found
@@ -73,6 +73,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
            CASE WHEN k.own_delegator IS NOT NULL THEN coalesce(k.identity_strength, 'proven')
                 ELSE k.delegator_strength END AS delegator_strength,
            c.chain_id,
+           k.bound_uid,
            k.path,
            k.candidates,
            CASE WHEN k.strength IS NULL THEN 'not yet bound' ELSE k.reason END AS reason

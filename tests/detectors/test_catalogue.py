@@ -13,7 +13,7 @@ from pipelines import schema
 from pipelines.lake.duckdb_engine import DuckDBEngine
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "detectors/catalogue"
-SCHEMAS = provided.schemas(schema.ACTIONS.arrow, schema.GRANTS.arrow, schema.BINDINGS.arrow)
+SCHEMAS = provided.schemas(schema.arrow_schemas())
 DETECTORS = rules.load(CATALOGUE)
 CASES = [(detector, case) for detector in DETECTORS for case in detector.head.tests]
 

@@ -21,7 +21,7 @@ from detectors.uuid5 import FINDINGS
 from pipelines import schema
 from pipelines.lake.duckdb_engine import DuckDBEngine
 
-SCHEMAS = provided.schemas(schema.ACTIONS.arrow, schema.GRANTS.arrow, schema.BINDINGS.arrow)
+SCHEMAS = provided.schemas(schema.arrow_schemas())
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "detectors/catalogue"
 

@@ -10,7 +10,7 @@ from detectors.unmeasurable import unmeasurable
 from pipelines import schema
 from pipelines.lake.duckdb_engine import DuckDBEngine
 
-SCHEMAS = provided.schemas(schema.ACTIONS.arrow, schema.GRANTS.arrow, schema.BINDINGS.arrow)
+SCHEMAS = provided.schemas(schema.arrow_schemas())
 LIMIT = {"measure": "bytes_out", "at_most": 1000, "per_seconds": 3600, "line": 9}
 
 

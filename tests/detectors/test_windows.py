@@ -18,7 +18,7 @@ from pipelines import schema
 from pipelines.lake.duckdb_engine import DuckDBEngine
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "detectors/catalogue"
-SCHEMAS = provided.schemas(schema.ACTIONS.arrow, schema.GRANTS.arrow, schema.BINDINGS.arrow)
+SCHEMAS = provided.schemas(schema.arrow_schemas())
 DETECTORS = {detector.id: detector for detector in rules.load(CATALOGUE)}
 BEGIN = datetime(2026, 3, 2, 22)
 Row = dict[str, Any]
