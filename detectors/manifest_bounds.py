@@ -30,7 +30,8 @@ _ENTRY: dict[str, pa.DataType] = {
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
-    return pa.schema([pa.field(name, kind) for name, kind in (_ENTRY | columns).items()])
+    kinds: dict[str, pa.DataType] = {**_ENTRY, **columns}
+    return pa.schema(kinds)
 
 
 INSTANTIATORS = _schema(pattern=_TEXT)
