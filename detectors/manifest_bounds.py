@@ -17,7 +17,9 @@ from detectors.glob import like
 from detectors.manifest_model import DIMENSIONS, Manifest
 from detectors.manifest_values import MINUTES_A_DAY, Schedule, host
 
-_TEXT, _WHOLE, _TIME = pa.string(), pa.int64(), pa.timestamp("us")
+_TEXT: pa.DataType = pa.string()
+_WHOLE: pa.DataType = pa.int64()
+_TIME: pa.DataType = pa.timestamp("us")
 
 _ENTRY: dict[str, pa.DataType] = {
     "worker": _TEXT,
