@@ -20,7 +20,7 @@ import pyarrow as pa
 from detectors import behaviour_head
 from detectors.manifest import Manifest, load_manifests
 from detectors.rules import Detector, Failure
-from pipelines import schema
+from pipelines import review, schema
 from pipelines.detect import commit as detect
 from pipelines.detect import manifests as manifest_versions
 from pipelines.detect.commit import detectors
@@ -120,8 +120,23 @@ def ingest_all(what: Plan, progress: Progress = _quiet, sources: Sequence[str] |
     return summary
 
 
+def forget(what: Plan, source: str) -> int:
+    """Forget how far a source's files were read, so that the next pull reads all of them anew; how many they were.
+
+    What the lake holds already is known again by its hash, record by record where a file has grown.
+    """
+    with what.lake.writing() as writer:
+        row = writer.connection.execute("DELETE FROM lake.checkpoints WHERE source = ?", [source]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def checkpoints(lake: Lake) -> Checkpoints:
+    """How far each file was read, as of the last commit."""
+    return Checkpoints.of(_checkpoints(lake))
+
+
 def _pulled(what: Plan, sources: Sequence[Source], key: bytes) -> Iterator[PulledObject]:
-    known = Checkpoints.of(_checkpoints(what.lake))
+    known = checkpoints(what.lake)
     for source in sources:
         yield from files.pull(source, known, what.lake.spool / what.run_id, key=key, now=utc_now())
 
@@ -166,7 +181,6 @@ def stitch_all(what: Plan) -> stitch.Stitched | None:
         manifest_versions.record(writer, what.manifests, what.settings.file.parent, utc_now())
         engine = DuckDBEngine(writer.connection)
         manifest_versions.provide(engine, [one.sha256 for one in what.manifests])
-        manifest_versions.owners(engine)
         return stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
 
 
@@ -174,8 +188,10 @@ def detect_all(what: Plan) -> detect.Detected | None:
     """Stage (c): findings, evidence and the outbox; None where nothing that they rest on has changed.
 
     Judging reads one snapshot and holds no lock; what it found is written only if that snapshot's
-    bindings are still the latest, else it is judged anew.
+    bindings are still the latest, else it is judged anew. What people decided and has come to its end is
+    opened first.
     """
+    review.reopen_passed(what.settings, utc_now())
     while True:
         with what.lake.reading() as connection:
             inputs = _detection_inputs(what, connection)
@@ -228,23 +244,25 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def unaccounted(lake: Lake) -> list[str]:
-    """The objects of the ledger whose records are not actions + errors + duplicates + skipped (truth 2)."""
+def unaccounted(lake: Lake, source: str | None = None) -> list[str]:
+    """The objects of the ledger whose records are not actions + errors + duplicates + skipped (truth 2).
+
+    Of every source, or of the named one.
+    """
     if not lake.exists:
         return []
     with lake.reading() as connection:
         rows = connection.execute(
             """
             WITH kept AS (
-                SELECT source, object_sha256, byte_start, count(*) AS records FROM records
-                GROUP BY source, object_sha256, byte_start
+                SELECT object_uid, count(*) AS records FROM records GROUP BY object_uid
             )
-            SELECT o.object_uri FROM objects AS o
-            LEFT JOIN kept AS k
-              ON k.source = o.source AND k.object_sha256 = o.object_sha256 AND k.byte_start = o.byte_start
-            WHERE o.records <> o.actions + o.errors + o.duplicates + o.skipped
-               OR o.records <> coalesce(k.records, 0)
+            SELECT o.object_uri FROM objects AS o LEFT JOIN kept AS k ON k.object_uid = o.object_uid
+            WHERE o.source = coalesce(?, o.source)
+              AND (o.records <> o.actions + o.errors + o.duplicates + o.skipped
+                   OR o.records <> coalesce(k.records, 0))
             ORDER BY o.ledger_seq
-            """
+            """,
+            [source],
         ).fetchall()
     return [str(row[0]) for row in rows]

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 4
 
 TEXT = "VARCHAR"
 TEXTS = "VARCHAR[]"
@@ -59,6 +59,7 @@ OBJECTS = Table(
     "objects",
     {
         "ledger_seq": COUNT,
+        "object_uid": TEXT,
         "object_sha256": TEXT,
         "source": TEXT,
         "object_uri": TEXT,
@@ -76,6 +77,7 @@ OBJECTS = Table(
         "verified": FLAG,
     },
 )
+"""One row a file or byte range that was pulled; of a copy, whose records are kept elsewhere, `object_uid` is null."""
 
 RECORDS = Table(
     "records",
@@ -83,6 +85,7 @@ RECORDS = Table(
         "record_id": TEXT,
         "source": TEXT,
         "format": TEXT,
+        "object_uid": TEXT,
         "object_sha256": TEXT,
         "byte_start": COUNT,
         "ordinal": COUNT,
@@ -362,10 +365,14 @@ MANIFESTS = Table(
         "document": TEXT,
         "lines": TEXT,
         "changed_by": TEXT,
+        "recorded_at": TIME,
     },
-    provenance=frozenset({"file", "lines"}),
+    provenance=frozenset({"file", "lines", "recorded_at"}),
 )
-"""One row a version of a worker's manifest; `document` is canonical JSON; `effective_from` null is the beginning."""
+"""One row a version of a worker's manifest; `document` is canonical JSON; `effective_from` null is the beginning.
+
+`recorded_at` is when a run first saw it: of versions in force at one time the one that was recorded last counts.
+"""
 
 DETECTOR_VERSIONS = Table(
     "detector_versions", {"detector": TEXT, "version": TEXT, "first_used_at": TIME, "document": TEXT}

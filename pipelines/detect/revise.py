@@ -10,6 +10,7 @@ import pyarrow as pa
 from detectors.findings import FOUND
 from pipelines import schema
 from pipelines.alerts import outbox
+from pipelines.detect import reviews
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Writer
 from pipelines.lake.views import attributions_sql
@@ -38,7 +39,24 @@ def revise(
     engine.let("found", found.select(FOUND.names))
     engine.let("failed_detectors", pa.table({"detector": pa.array(sorted(failed), pa.string())}))
     engine.let("found_clock", pa.table({"now": pa.array([now]), "snapshot": pa.array([writer.input_snapshot])}))
+    engine.let("standing_reviews", reviews.standing_sql("(SELECT now FROM found_clock)"))
     _touched(engine)
+    alerts = publish(writer, engine, settings, now)
+    counts = engine.query(
+        """
+        SELECT count(*) FILTER (WHERE revision = 1) AS opened,
+               count(*) FILTER (WHERE status = 'resolved') AS resolved, count(*) AS n FROM touched
+        """
+    ).to_pylist()[0]
+    revised = counts["n"] - counts["opened"] - counts["resolved"]
+    return Revised(counts["opened"], revised, counts["resolved"], alerts)
+
+
+def publish(writer: Writer, engine: DuckDBEngine, settings: Settings, now: datetime) -> int:
+    """Write the findings of the table `touched`, the revisions that they replace, frozen evidence and alerts.
+
+    How many alerts were written.
+    """
     before = engine.query(outbox.baseline_sql("touched"))
     earlier = engine.query(outbox.earlier_sql("touched"))
     _write_findings(writer)
@@ -55,24 +73,20 @@ def revise(
         attributions=engine.query(attributions_sql(actions="first_evidence")),
         chains=engine.query("SELECT * FROM chains WHERE chain_id IN (SELECT chain_id FROM touched)"),
     )
-    writer.append(schema.ALERTS, alerts)
-    counts = engine.query(
-        """
-        SELECT count(*) FILTER (WHERE revision = 1) AS opened,
-               count(*) FILTER (WHERE status = 'resolved') AS resolved, count(*) AS n FROM touched
-        """
-    ).to_pylist()[0]
-    revised = counts["n"] - counts["opened"] - counts["resolved"]
-    return Revised(counts["opened"], revised, counts["resolved"], alerts.num_rows)
+    return writer.append(schema.ALERTS, alerts)
 
 
 def _touched(engine: DuckDBEngine) -> None:
-    """`touched`: the findings that are new, differ from before, or are found no more, as they are to be written."""
+    """`touched`: the findings that are new, differ from before, or are found no more, as they are to be written.
+
+    What somebody decided about a finding goes on holding for what it becomes, unless that is more severe.
+    """
     content = [name for name in FOUND.names if name != "finding_uid"]
     differs = " OR ".join(f"f.{name} IS DISTINCT FROM o.{name}" for name in content)
     found = ", ".join(f"f.{name}" for name in FOUND.names)
     old = ", ".join(f"o.{name}" for name in FOUND.names)
     names = ", ".join(schema.FINDINGS.columns)
+    holds = f"coalesce({reviews.rank_sql('f.severity')} <= {reviews.rank_sql('r.severity')}, false)"
     engine.let(
         "touched",
         f"""
@@ -85,10 +99,11 @@ def _touched(engine: DuckDBEngine) -> None:
         ),
         revised AS (
             SELECT {found}, c.snapshot AS snapshot_id,
-                   CASE WHEN o.status = 'resolved' THEN 'open' ELSE o.status END AS status,
-                   CASE WHEN o.status = 'resolved' THEN NULL ELSE o.resolution END AS resolution,
+                   CASE WHEN {holds} THEN r.status ELSE 'open' END AS status,
+                   CASE WHEN {holds} THEN r.reason END AS resolution,
                    o.revision + 1 AS revision, o.previous_uid, o.created_at, c.now AS revised_at
             FROM found AS f JOIN findings AS o ON o.finding_uid = f.finding_uid CROSS JOIN found_clock AS c
+            LEFT JOIN standing_reviews AS r ON r.finding_uid = f.finding_uid
             WHERE o.status = 'resolved' OR {differs}
         ),
         withdrawn AS (
@@ -137,7 +152,6 @@ def _freeze_evidence(writer: Writer) -> None:
                CAST(to_json(struct_pack({fields})) AS VARCHAR), t.raw
         FROM held AS h
         JOIN texts AS t ON t.record_id = h.record_id
-        LEFT JOIN lake.objects AS o
-          ON o.source = t.source AND o.object_sha256 = t.object_sha256 AND o.byte_start = t.byte_start
+        LEFT JOIN lake.objects AS o ON o.object_uid = t.object_uid
         """
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipelines import schema
 from pipelines.ingest import deeds, identify
 from pipelines.ingest.parse import Parsed
+from pipelines.ingest.places import Place, unknown
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Writer
 from pipelines.pull import custody
@@ -44,27 +45,33 @@ class Counts:
 
 def commit(writer: Writer, parsed: Parsed, *, run_id: str, now: datetime) -> Counts:
     """Add a parsed batch to the lake, within the writer's transaction; objects that it has already are left out."""
-    fresh = _unknown(writer, parsed.objects)
+    places = unknown(writer, parsed.objects)
+    fresh = {index: place for index, place in places.items() if not place.is_copy}
     known = len(parsed.objects) - len(fresh)
     engine = DuckDBEngine(writer.connection)
     checkpoints = [item.checkpoint for item in parsed.objects if item.checkpoint is not None]
     if not fresh:
+        _save_objects(writer, parsed.objects, places, {}, now)
         _save_checkpoints(writer, checkpoints)
         return Counts(known_objects=known)
-    _register(writer, engine, parsed, fresh, now)
+    _register(writer, engine, parsed, places, now)
     identify.identify(engine)
     deeds.settle(engine)
     grants = identify.new_grants(engine)
     deeds.acting(engine)
     counts = _counts_by_object(engine)
     _write(writer, engine, grants)
-    _save_objects(writer, parsed.objects, fresh, counts, now)
+    _save_objects(writer, parsed.objects, places, counts, now)
     _save_checkpoints(writer, checkpoints)
-    stage_row(writer, run_id, "a", now, hashlib.sha256("".join(sorted(fresh.values())).encode()).hexdigest())
+    stage_row(writer, run_id, "a", now, _digest(parsed.objects[index].uid for index in fresh))
     total = Counts(known_objects=known, objects=len(fresh), grants=grants.num_rows)
     for row in counts.values():
         total += Counts(0, row["records"], row["actions"], row["errors"], row["duplicates"], row["skipped"])
     return total
+
+
+def _digest(uids: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(uids)).encode()).hexdigest()
 
 
 def stage_row(writer: Writer, run_id: str, stage: str, now: datetime, inputs_sha256: str) -> None:
@@ -74,63 +81,22 @@ def stage_row(writer: Writer, run_id: str, stage: str, now: datetime, inputs_sha
     )
 
 
-def _unknown(writer: Writer, objects: Sequence[PulledObject]) -> dict[int, str]:
-    """The index of each object that the lake does not have, with its file's generation.
-
-    A whole file is known by its bytes, wherever it lies; a later range of a growing file by its place too,
-    since equal lines may be appended twice.
-    """
-    connection = writer.connection
-    shas = pa.table({"sha": pa.array([item.object_sha256 for item in objects], pa.string())})
-    connection.register("_shas", shas)
-    stored = connection.execute(
-        "SELECT source, object_sha256, object_uri, byte_start FROM lake.objects"
-        " WHERE object_sha256 IN (SELECT sha FROM _shas)"
-    ).fetchall()
-    connection.unregister("_shas")
-    seen = {_key(*row) for row in stored}
-    ends: dict[tuple[str, str, int], str] = {}
-    fresh: dict[int, str] = {}
-    for index, item in enumerate(objects):
-        key = _key(item.source, item.object_sha256, item.object_uri, item.byte_start)
-        if key in seen:
-            continue
-        seen.add(key)
-        generation = item.object_sha256
-        if item.byte_start > 0:
-            place = (item.source, item.object_uri, item.byte_start)
-            generation = ends.get(place) or _generation(writer, *place) or generation
-        ends[item.source, item.object_uri, item.byte_end] = generation
-        fresh[index] = generation
-    return fresh
-
-
-def _key(source: str, sha: str, uri: str, start: int) -> tuple[str, str, str, int]:
-    return (source, sha, uri if start else "", start)
-
-
-def _generation(writer: Writer, source: str, uri: str, start: int) -> str | None:
-    """The generation of the file range that ends where this one starts."""
-    row = writer.connection.execute(
-        "SELECT generation FROM lake.objects WHERE source = ? AND object_uri = ? AND byte_end = ?"
-        " ORDER BY ledger_seq DESC LIMIT 1",
-        [source, uri, start],
-    ).fetchone()
-    return str(row[0]) if row and row[0] is not None else None
-
-
-def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, fresh: Mapping[int, str], now: datetime) -> None:
+def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, places: Mapping[int, Place], now: datetime) -> None:
     """Hand the batch to the engine: batch_objects, batch_records, batch_actions, batch_grants, batch_clock."""
-    chosen = [(index, parsed.objects[index], generation) for index, generation in fresh.items()]
+    chosen = [(index, parsed.objects[index], place) for index, place in places.items()]
     engine.let(
         "batch_objects",
         pa.table(
             {
                 "object_index": pa.array([index for index, _, _ in chosen], pa.int64()),
+                "object_uid": pa.array([item.uid for _, item, _ in chosen], pa.string()),
+                "object_sha256": pa.array([item.object_sha256 for _, item, _ in chosen], pa.string()),
                 "source": pa.array([item.source for _, item, _ in chosen], pa.string()),
                 "object_uri": pa.array([item.object_uri for _, item, _ in chosen], pa.string()),
-                "generation": pa.array([generation for _, _, generation in chosen], pa.string()),
+                "generation": pa.array([place.generation for _, _, place in chosen], pa.string()),
                 "byte_start": pa.array([item.byte_start for _, item, _ in chosen], pa.int64()),
+                "byte_end": pa.array([item.byte_end for _, item, _ in chosen], pa.int64()),
+                "is_copy": pa.array([place.is_copy for _, _, place in chosen], pa.bool_()),
             }
         ),
     )
@@ -138,7 +104,7 @@ def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, fresh: Mappi
     for name, table in (("records", parsed.records), ("actions", parsed.actions), ("grants", parsed.grants)):
         writer.connection.register(f"_{name}", table)
         where = (
-            "object_index IN (SELECT object_index FROM batch_objects)"
+            "object_index IN (SELECT object_index FROM batch_objects WHERE NOT is_copy)"
             if name == "records"
             else "record_id IN (SELECT record_id FROM batch_records)"
         )
@@ -179,17 +145,17 @@ def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
     )
     connection.execute(
         """
-        INSERT INTO lake.records (record_id, source, format, object_sha256, byte_start, ordinal, content_sha256,
-                                  ingested_at, raw, outcome, reason)
-        SELECT r.record_id, r.source, r.format, r.object_sha256, r.byte_start, r.ordinal, r.content_sha256,
-               c.ingested_at, r.raw, f.outcome, f.reason
+        INSERT INTO lake.records (record_id, source, format, object_uid, object_sha256, byte_start, ordinal,
+                                  content_sha256, ingested_at, raw, outcome, reason)
+        SELECT r.record_id, r.source, r.format, r.object_uid, r.object_sha256, r.byte_start, r.ordinal,
+               r.content_sha256, c.ingested_at, r.raw, f.outcome, f.reason
         FROM batch_records AS r JOIN fates AS f ON f.record_id = r.record_id CROSS JOIN batch_clock AS c
         """
     )
     _move_stored_grants(writer)
     writer.append(schema.GRANTS, grants)
-    _flip_stored_primaries(writer)
     _rename_stored(writer, engine)
+    _flip_stored_primaries(writer)
     _replace_acts_as(writer)
 
 
@@ -219,9 +185,9 @@ def _rename_stored(writer: Writer, engine: DuckDBEngine) -> None:
         FROM renamed AS r WHERE r.record_id = lake.actions.record_id
         """
     )
-    engine.let("new_actions", "SELECT * FROM actions WHERE flag IS NULL")
     connection.execute("DELETE FROM lake.acts_as")
-    deeds.acting(engine)
+    engine.let("every_action", "SELECT * FROM actions")
+    deeds.acting(engine, "every_action")
 
 
 def _move_stored_grants(writer: Writer) -> None:
@@ -277,11 +243,11 @@ def _replace_acts_as(writer: Writer) -> None:
 def _save_objects(
     writer: Writer,
     objects: Sequence[PulledObject],
-    fresh: Mapping[int, str],
+    places: Mapping[int, Place],
     counts: Mapping[int, Mapping[str, int]],
     now: datetime,
 ) -> None:
-    """Extend the custody ledger by the batch's objects."""
+    """Extend the custody ledger by the batch's objects; a copy has no records of its own."""
     last = writer.connection.execute(
         f"SELECT {', '.join(schema.OBJECTS.columns)} FROM lake.objects ORDER BY ledger_seq DESC LIMIT 1"
     ).to_arrow_table()
@@ -290,12 +256,13 @@ def _save_objects(
         row = last.to_pylist()[0]
         prior, first = custody.entry_sha256(row, row["prior_sha256"]), row["ledger_seq"] + 1
     rows = []
-    for index, generation in fresh.items():
+    for index, place in places.items():
         item, of = objects[index], counts.get(index, {})
         rows.append(
             {
-                "object_sha256": item.object_sha256, "source": item.source, "object_uri": item.object_uri,
-                "generation": generation, "byte_start": item.byte_start, "byte_end": item.byte_end,
+                "object_uid": None if place.is_copy else item.uid, "object_sha256": item.object_sha256,
+                "source": item.source, "object_uri": item.object_uri,
+                "generation": place.generation, "byte_start": item.byte_start, "byte_end": item.byte_end,
                 "bytes": item.bytes, "pulled_at": now, "records": of.get("records", 0),
                 "actions": of.get("actions", 0), "errors": of.get("errors", 0),
                 "duplicates": of.get("duplicates", 0), "skipped": of.get("skipped", 0), "verified": None,

@@ -6,7 +6,7 @@ from detectors.engine import Engine
 
 
 def settle(engine: Engine) -> None:
-    """From `new_actions` and the lake make `primaries`: action_uid, is_primary of every action that changes.
+    """From `new_actions`, `renamed` and the lake make `primaries`: action_uid (as renamed), is_primary of what changes.
 
     Of cross-account twins the caller's copy is primary (the least twin_rank, then the least uid). Of a
     CONNECT and the requests seen inside it the inner ones are, unless the tunnel carried more than they
@@ -15,9 +15,19 @@ def settle(engine: Engine) -> None:
     engine.let(
         "twins",
         """
-        WITH shared AS (SELECT DISTINCT twin_uid FROM new_actions WHERE twin_uid IS NOT NULL),
+        WITH stored AS (
+            SELECT coalesce(r.new_uid, a.action_uid) AS action_uid, a.twin_uid, a.twin_rank, a.is_primary,
+                   coalesce(r.flag, a.flag) AS flag, r.new_uid IS NOT NULL AS is_renamed
+            FROM actions AS a LEFT JOIN renamed AS r ON r.record_id = a.record_id
+            WHERE a.twin_uid IS NOT NULL
+        ),
+        shared AS (
+            SELECT twin_uid FROM new_actions WHERE twin_uid IS NOT NULL
+            UNION
+            SELECT twin_uid FROM stored WHERE is_renamed
+        ),
         members AS (
-            SELECT action_uid, twin_uid, twin_rank, is_primary, flag FROM actions
+            SELECT action_uid, twin_uid, twin_rank, is_primary, flag FROM stored
             WHERE twin_uid IN (SELECT twin_uid FROM shared)
             UNION ALL
             SELECT action_uid, twin_uid, twin_rank, is_primary, flag FROM new_actions WHERE twin_uid IS NOT NULL
@@ -62,18 +72,18 @@ def settle(engine: Engine) -> None:
     )
 
 
-def acting(engine: Engine) -> None:
-    """From `new_actions` and the lake make `acting`: the rows of `acts_as` as they must be now.
+def acting(engine: Engine, actions: str = "new_actions") -> None:
+    """From the named actions and the lake make `acting`: the rows of `acts_as` as they must be now.
 
     The evidence of a row is the earliest action that says so (then the least uid), whatever came first.
     """
     engine.let(
         "acting",
-        """
+        f"""
         WITH said AS (
             SELECT credential_uid, session_uid, principal, coalesce(identity_strength, 'proven') AS strength,
                    session_name, action_uid AS evidence, time AS first_seen
-            FROM new_actions
+            FROM {actions}
             WHERE (credential_uid IS NOT NULL OR session_uid IS NOT NULL OR principal IS NOT NULL) AND flag IS NULL
             UNION ALL
             SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen FROM acts_as

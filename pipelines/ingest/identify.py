@@ -33,36 +33,73 @@ def identify(engine: Engine) -> None:
 def occurrences(engine: Engine) -> None:
     """A row a record without a native id: how many equal lines stand before it in its file."""
     engine.let(
+        "plain",
+        """
+        SELECT r.record_id, r.content_sha256, r.source, r.ordinal, r.object_uid, o.object_uri, o.generation,
+               o.byte_start
+        FROM batch_records AS r
+        JOIN batch_actions AS a ON a.record_id = r.record_id
+        JOIN batch_objects AS o ON o.object_index = r.object_index
+        WHERE a.outcome = 'action' AND a.native_id IS NULL
+        """,
+    )
+    _lines_before(engine)
+    engine.let(
         "occurrences",
         """
-        WITH plain AS (
-            SELECT r.record_id, r.content_sha256, r.source, r.ordinal, o.object_uri, o.generation, o.byte_start
-            FROM batch_records AS r
-            JOIN batch_actions AS a ON a.record_id = r.record_id
-            JOIN batch_objects AS o ON o.object_index = r.object_index
-            WHERE a.outcome = 'action' AND a.native_id IS NULL
-        ),
-        continued AS (
-            SELECT source, object_uri, generation, min(byte_start) AS byte_start
-            FROM batch_objects GROUP BY source, object_uri, generation HAVING min(byte_start) > 0
-        ),
-        before AS (
-            SELECT c.source, c.object_uri, c.generation, r.content_sha256, count(*) AS seen
-            FROM continued AS c
-            JOIN objects AS o ON o.source = c.source AND o.object_uri = c.object_uri
-                 AND o.generation = c.generation AND o.byte_end <= c.byte_start
-            JOIN records AS r ON r.source = o.source AND r.object_sha256 = o.object_sha256
-                 AND r.byte_start = o.byte_start
-            WHERE r.outcome IN ('action', 'duplicate')
-            GROUP BY c.source, c.object_uri, c.generation, r.content_sha256
-        )
         SELECT p.record_id,
                coalesce(b.seen, 0) + row_number() OVER (
                    PARTITION BY p.source, p.object_uri, p.generation, p.content_sha256
                    ORDER BY p.byte_start, p.ordinal) - 1 AS occurrence
         FROM plain AS p
-        LEFT JOIN before AS b ON b.source = p.source AND b.object_uri = p.object_uri
+        LEFT JOIN lines_before AS b ON b.source = p.source AND b.object_uri = p.object_uri
              AND b.generation = p.generation AND b.content_sha256 = p.content_sha256
+        """,
+    )
+
+
+def _lines_before(engine: Engine) -> None:
+    """`lines_before`: a row a line of a file that goes on in this batch: how often it stood in what came before.
+
+    A copy of a known file keeps no records of its own; those of the file that it equals count.
+    """
+    columns = "object_uid, source, object_uri, generation, byte_start, byte_end, object_sha256"
+    engine.let(
+        "lines_before",
+        f"""
+        WITH continued AS (
+            SELECT source, object_uri, generation, min(byte_start) AS byte_start
+            FROM batch_objects WHERE NOT is_copy
+            GROUP BY source, object_uri, generation HAVING min(byte_start) > 0
+        ),
+        places AS (
+            SELECT {columns}, object_uid IS NULL AS is_copy FROM objects
+            UNION ALL
+            SELECT {columns}, is_copy FROM batch_objects
+        ),
+        earlier AS (
+            SELECT c.source, c.object_uri, c.generation, p.object_uid, p.object_sha256, p.byte_start, p.is_copy
+            FROM continued AS c
+            JOIN places AS p ON p.source = c.source AND p.object_uri = c.object_uri AND p.generation = c.generation
+             AND p.byte_end <= c.byte_start
+        ),
+        holders AS (
+            SELECT source, object_uri, generation, object_uid FROM earlier WHERE NOT is_copy
+            UNION
+            SELECT e.source, e.object_uri, e.generation, p.object_uid
+            FROM earlier AS e
+            JOIN places AS p ON p.source = e.source AND p.object_sha256 = e.object_sha256
+             AND p.byte_start = e.byte_start
+            WHERE e.is_copy AND NOT p.is_copy
+        ),
+        lines AS (
+            SELECT object_uid, content_sha256 FROM records WHERE outcome IN ('action', 'duplicate')
+            UNION ALL
+            SELECT object_uid, content_sha256 FROM plain
+        )
+        SELECT h.source, h.object_uri, h.generation, l.content_sha256, count(*) AS seen
+        FROM holders AS h JOIN lines AS l ON l.object_uid = h.object_uid
+        GROUP BY h.source, h.object_uri, h.generation, l.content_sha256
         """,
     )
 

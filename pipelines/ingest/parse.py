@@ -26,6 +26,7 @@ _SPOOLED = pa.schema(
         *RECORDS_IN,
         pa.field("format", pa.string()),
         pa.field("object_index", pa.int64()),
+        pa.field("object_uid", pa.string()),
         pa.field("object_sha256", pa.string()),
         pa.field("byte_start", pa.int64()),
         pa.field("ordinal", pa.int64()),
@@ -39,8 +40,8 @@ _SPOOLED = pa.schema(
 class Parsed:
     """A batch of whole objects, parsed: nothing of it is in the lake yet.
 
-    `records` has the columns of RECORDS_IN and format, object_index (into `objects`), object_sha256,
-    ordinal, content_sha256, reason; `actions` and `grants` are as their formats gave them, with
+    `records` has the columns of RECORDS_IN and format, object_index (into `objects`), object_uid,
+    object_sha256, ordinal, content_sha256, reason; `actions` and `grants` are as their formats gave them, with
     id_scope (`world`, `realm` or `none`) beside each action.
     """
 
@@ -121,6 +122,7 @@ def _spooled(
     rows_of = pa.array(np.repeat([index for index, _ in spools], [table.num_rows for table in tables]), pa.int64())
     columns: dict[str, pa.Array[Any]] = {
         "object_index": pa.array([index for index, _ in spools], pa.int64()),
+        "object_uid": pa.array([item.uid for _, item in spools], pa.string()),
         "object_sha256": pa.array([item.object_sha256 for _, item in spools], pa.string()),
         "byte_start": pa.array([item.byte_start for _, item in spools], pa.int64()),
         "source": pa.array([owner.name for owner in owners], pa.string()),
@@ -131,9 +133,8 @@ def _spooled(
     connection.register("spooled_rows", pa.concat_tables(tables).append_column("object_index", rows_of))
     told = connection.execute(
         """
-        SELECT substr(f.object_sha256, 1, 32) || '-' || f.source || '-' || f.byte_start || '-' || r.ordinal
-                   AS record_id,
-               f.source, f.realm, r.raw, f.format, f.object_index, f.object_sha256, f.byte_start,
+        SELECT f.object_uid || '-' || CAST(r.ordinal AS VARCHAR) AS record_id,
+               f.source, f.realm, r.raw, f.format, f.object_index, f.object_uid, f.object_sha256, f.byte_start,
                r.ordinal, r.content_sha256, r.reason
         FROM spooled_rows AS r JOIN spool_files AS f ON f.object_index = r.object_index
         """

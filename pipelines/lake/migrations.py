@@ -34,7 +34,45 @@ def _views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f'CREATE OR REPLACE VIEW lake."{name}" AS {sql}')
 
 
-STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _views)
+def _object_uids(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 3: objects and their records are joined by a name that the file's place is part of."""
+    for table in ("objects", "records"):
+        known = connection.execute(
+            "SELECT 1 FROM information_schema.columns"
+            f" WHERE table_catalog = 'lake' AND table_name = '{table}' AND column_name = 'object_uid'"
+        ).fetchone()
+        if not known:
+            connection.execute(f'ALTER TABLE lake."{table}" ADD COLUMN object_uid VARCHAR')
+    connection.execute(
+        """
+        UPDATE lake.objects SET object_uid = substr(sha256(
+            source || '|' || object_uri || '|' || CAST(byte_start AS VARCHAR) || '|' || object_sha256), 1, 32)
+        WHERE object_uid IS NULL
+        """
+    )
+    connection.execute(
+        """
+        UPDATE lake.records SET object_uid = o.object_uid FROM (
+            SELECT source, object_sha256, byte_start, min(object_uid) AS object_uid FROM lake.objects
+            GROUP BY source, object_sha256, byte_start
+        ) AS o
+        WHERE records.object_uid IS NULL AND o.source = records.source AND o.object_sha256 = records.object_sha256
+          AND o.byte_start = records.byte_start
+        """
+    )
+
+
+def _recorded_at(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 4: versions of manifests know when they were recorded; older ones are ordered by when they began."""
+    known = connection.execute(
+        "SELECT 1 FROM information_schema.columns"
+        " WHERE table_catalog = 'lake' AND table_name = 'manifests' AND column_name = 'recorded_at'"
+    ).fetchone()
+    if not known:
+        connection.execute("ALTER TABLE lake.manifests ADD COLUMN recorded_at TIMESTAMP")
+
+
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _views, _object_uids, _recorded_at)
 """STEPS[n] brings a lake of version n to version n + 1."""
 
 

@@ -70,6 +70,12 @@ class PulledObject:
     held_back: int = 0
     error: str | None = None
 
+    @property
+    def uid(self) -> str:
+        """Names these bytes at this place of this file: two files may hold equal ranges."""
+        place = "|".join((self.source, self.object_uri, str(self.byte_start), self.object_sha256))
+        return hashlib.sha256(place.encode()).hexdigest()[:32]
+
 
 def find(pattern: str, base: Path) -> list[FoundFile]:
     """The regular files that a glob (`*`, `?`, `[..]`, `**`) matches below `base`, sorted by path.
@@ -115,6 +121,28 @@ def pull(
             yield _unreadable(source.name, file, error)
 
 
+@dataclass(frozen=True)
+class WaitingFile:
+    """A file that a pull would read: its size in bytes, and when it was last changed (naive UTC)."""
+
+    object_uri: str
+    bytes: int
+    modified_at: datetime
+
+
+def waiting(source: Source, known: Checkpoints, now: datetime) -> list[WaitingFile]:
+    """The files of a source that `pull` would read now; none is opened."""
+    found: list[WaitingFile] = []
+    for file in find(source.pattern, source.base):
+        try:
+            state = _state(file.object_uri, -1, os.stat(file.path), now)
+        except OSError:
+            continue
+        if not _nothing_new(state, known.get((source.name, file.object_uri))):
+            found.append(WaitingFile(state.object_uri, state.size, state.modified_at))
+    return found
+
+
 def _unreadable(source: str, file: FoundFile, error: OSError) -> PulledObject:
     reason = f"cannot be read: {error.strerror or error}"
     return PulledObject(source, file.object_uri, 0, 0, 0, hashlib.sha256().hexdigest(), 0, 0, None, None, error=reason)
@@ -133,10 +161,7 @@ class _Puller:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
-            modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
-            state = _State(
-                file.object_uri, descriptor, status.st_size, modified, status.st_size == 0 or self.now - modified > REST
-            )
+            state = _state(file.object_uri, descriptor, status, self.now)
             if not stat.S_ISREG(status.st_mode) or _nothing_new(state, known):
                 return
             if os.pread(descriptor, len(MAGIC), 0) == MAGIC:
@@ -223,6 +248,12 @@ class _State:
         count = min(HEAD, spent)
         head = self.head_sha256(count)
         return Checkpoint(source, self.object_uri, self.size, self.modified_at, spent, count, head, now)
+
+
+def _state(object_uri: str, descriptor: int, status: os.stat_result, now: datetime) -> _State:
+    modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
+    at_rest = status.st_size == 0 or now - modified > REST
+    return _State(object_uri, descriptor, status.st_size, modified, at_rest)
 
 
 def _nothing_new(state: _State, known: Checkpoint | None) -> bool:

@@ -63,6 +63,10 @@ class Estate:
     def run(self) -> work.Summary:
         return work.run(work.plan(load(self.config)))
 
+    def pull(self) -> work.Summary:
+        """Stage (a) alone."""
+        return work.ingest_all(work.plan(load(self.config)))
+
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with load(self.config).lake.reading() as connection:
             found: list[dict[str, Any]] = connection.execute(sql).to_arrow_table().to_pylist()
