@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from detectors import manifest_bounds, manifest_tables
-from detectors.glob import like
+from detectors import addresses, manifest_bounds, manifest_tables
+from detectors.glob import is_pattern, like
 from detectors.manifest_model import DIMENSIONS
 
 Row = dict[str, Any]
@@ -40,6 +40,16 @@ _DEFAULTS: dict[str, Row] = {
     "grants": {"kind": "issue", "mechanism": "case", "strength": "proven"},
     "bindings": {"worker": "w1", "strength": "proven", "confidence": 1.0},
     "verdicts": {"tried": False, "unseen": []},
+    "approval_needs": {
+        "ordinal": 0,
+        "kind": "api",
+        "approvers": ["mail:addr/*"],
+        "within_seconds": 86_400,
+        "file": "w1.yaml",
+        "line": 1,
+        "unseen": [],
+        "tried": False,
+    },
     "manifest_versions": _OF_WORKER,
     "identities": {**_OF_WORKER, "shared": False},
     "scope_lines": {**_OF_WORKER, "kind": "api", "effect": "allow", "file": "w1.yaml", "line": 1},
@@ -78,7 +88,7 @@ class Expected(BaseModel):
 class Case(BaseModel):
     """One case: rows of provided tables (`actions` are those of `attributed`) and all findings that they give.
 
-    The offsets of the time zones that `working_hours` name are filled in.
+    The offsets of the time zones that `working_hours` name, and the `addresses` of the actions, are filled in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +98,7 @@ class Case(BaseModel):
     grants: tuple[Row, ...] = ()
     bindings: tuple[Row, ...] = ()
     verdicts: tuple[Row, ...] = ()
+    approval_needs: tuple[Row, ...] = ()
     manifest_versions: tuple[Row, ...] = ()
     identities: tuple[Row, ...] = ()
     scope_lines: tuple[Row, ...] = ()
@@ -116,6 +127,8 @@ class Case(BaseModel):
             complete = _COMPLETED.get(name, dict)
             rows[name] = [complete({**defaults, **row}) for row in getattr(self, name)]
         zones = sorted({row["zone"] for row in rows["working_hours"]})
+        texts = sorted({row["src_ip"] for row in rows["attributed"] if row.get("src_ip") is not None})
+        rows["addresses"] = list(addresses.rows(texts))
         rows["zone_offsets"] += [row for zone in zones for row in manifest_bounds.offsets(zone)]
         return {name: _table(name, rows[name], schema) for name, schema in schemas.items()}
 
@@ -144,8 +157,20 @@ def _network(row: Row) -> Row:
     return {**row, **manifest_tables.bounds(row["cidr"])}
 
 
+def _identity(row: Row) -> Row:
+    """An identity with its pattern."""
+    return {**row, "uid_like": like(row["uid"]), "is_pattern": is_pattern(row["uid"])}
+
+
+def _need(row: Row) -> Row:
+    """What needs an approval, with the patterns of those who may give it."""
+    return {**row, "approvers": _likes(row["approvers"])}
+
+
 _COMPLETED: dict[str, Callable[[Row], Row]] = {
+    "approval_needs": _need,
     "networks": _network,
+    "identities": _identity,
     **dict.fromkeys(("scope_lines", "secret_patterns", "instantiators", "delegators", "approval_lines"), _patterned),
 }
 

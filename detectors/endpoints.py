@@ -18,7 +18,10 @@ import pyarrow as pa
 
 from detectors.glob import like
 
-HOST_SERVICES = pa.schema([("host", pa.string()), ("service", pa.string())])
+HOST_SERVICES = pa.schema(
+    [("host", pa.string()), ("service", pa.string()), ("region", pa.string()), ("bucket", pa.string())]
+)
+"""`region` and `bucket` (of Amazon S3, virtual-hosted style) where the host's name tells them, else empty."""
 
 AWS_REGION = (
     "[a-z]{2,3}(?:-gov|-iso[a-z]?)?-"
@@ -127,15 +130,24 @@ def services(hosts: pa.Table) -> pa.Table:
 
 _AWS_SUFFIX = r"(?:amazonaws\.com|amazonaws\.com\.cn|api\.aws)"
 _LABELS = r"([a-z0-9-]+(?:\.[a-z0-9-]+)?)"
+_BUCKET_STYLES = (
+    r"(?:s3(?:-fips)?(?:\.dualstack)?(?:[.-]\{region\})?|s3-external-1|s3-accelerate(?:\.dualstack)?)\.amazonaws"
+    r"|bucket\.vpce-[a-z0-9-]+\.s3\.\{region\}\.vpce\.amazonaws"
+)
 _SERVICES = rf"""
 WITH forms_of_hosts AS (
-    SELECT DISTINCT host, regexp_replace(host, '(^|[.-]){AWS_REGION}(\.vpce|\.queue)?\.({_AWS_SUFFIX})$',
-        '\1{{region}}\2.\3') AS form
+    SELECT DISTINCT host,
+        regexp_replace(host, '(^|[.-])({AWS_REGION})(\.vpce|\.queue)?\.({_AWS_SUFFIX})$',
+            '\1{{region}}\3.\4') AS form,
+        regexp_extract(host, '(?:^|[.-])({AWS_REGION})(?:\.vpce|\.queue)?\.{_AWS_SUFFIX}$', 1) AS aws_region
     FROM hosts
     WHERE host <> ''
 ),
 labels AS (
-    SELECT host, form,
+    SELECT host, form, aws_region,
+        regexp_extract(form, '^(.+)\.(?:{_BUCKET_STYLES})\.com(?:\.cn)?$', 1) AS bucket,
+        regexp_extract(host, '^({GOOGLE_REGION})-[a-z0-9]+\.googleapis\.com$|\.({GOOGLE_REGION})\.rep\.googleapis', 0)
+            AS google_place,
         regexp_replace(coalesce(
             nullif(regexp_extract(form, '^{_LABELS}\.\{{region\}}\.{_AWS_SUFFIX}$', 1), ''),
             nullif(regexp_extract(form, '^vpce-[a-z0-9-]+\.{_LABELS}\.\{{region\}}\.vpce\.amazonaws\.com$', 1), ''),
@@ -147,12 +159,14 @@ labels AS (
         ) AS google
     FROM forms_of_hosts
 )
-SELECT host, service FROM labels JOIN forms ON form LIKE pattern ESCAPE '\'
+SELECT host, service, aws_region AS region, CASE WHEN service = 's3.amazonaws.com' THEN bucket ELSE '' END AS bucket
+FROM labels JOIN forms ON form LIKE pattern ESCAPE '\'
 UNION
-SELECT host, coalesce(name, aws) || '.amazonaws.com' FROM labels LEFT JOIN aws_names ON label = aws
+SELECT host, coalesce(name, aws) || '.amazonaws.com', aws_region, '' FROM labels LEFT JOIN aws_names ON label = aws
 WHERE aws <> '' AND (name IS NOT NULL OR NOT contains(aws, '.')) AND NOT starts_with(aws, 'vpce-')
 UNION
-SELECT host, google || '.googleapis.com' FROM labels WHERE google <> ''
+SELECT host, google || '.googleapis.com', regexp_extract(google_place, '({GOOGLE_REGION})', 1), ''
+FROM labels WHERE google <> ''
 """
 
 

@@ -55,10 +55,11 @@ def load_manifest(path: Path) -> Manifest:
 
 
 def _lines(located: Located) -> dict[str, list[int]]:
-    """By key: the line of each entry of a list; `worker` has its own."""
+    """By key: the line of each entry of a list; `worker`, `provenance` and `valid` have their own."""
     lists = {key: located.data.get(key) or [] for key in LOCATED_LISTS}
     lines = {key: [located.line((key, at)) for at in range(len(entries))] for key, entries in lists.items()}
-    return lines | {"worker": [located.line(("worker",))]}
+    single = [key for key in ("worker", "provenance", "valid") if key in located.data]
+    return lines | {key: [located.line((key,))] for key in single}
 
 
 def conflicts(manifests: Sequence[Manifest]) -> list[Problem]:

@@ -45,7 +45,16 @@ DELEGATORS = _schema(pattern=_TEXT)
 MAY_START = _schema(starts=_TEXT)
 """The workers that this one may start."""
 
-PROVENANCE = pa.schema([("worker", _TEXT), ("manifest_sha", _TEXT), ("repo", _TEXT), ("workflow", _TEXT)])
+PROVENANCE = pa.schema(
+    [
+        ("worker", _TEXT),
+        ("manifest_sha", _TEXT),
+        ("repo", _TEXT),
+        ("workflow", _TEXT),
+        ("file", _TEXT),
+        ("line", _WHOLE),
+    ]
+)
 """Where the worker's code comes from; one row a manifest that says so."""
 
 APPROVAL_LINES = _schema(
@@ -112,6 +121,8 @@ def _provenance(manifests: Iterable[Manifest]) -> Iterator[dict[str, Any]]:
                 "manifest_sha": one.sha256,
                 "repo": one.provenance.repo,
                 "workflow": one.provenance.workflow,
+                "file": one.file,
+                "line": one.line("provenance", 0),
             }
 
 

@@ -22,6 +22,7 @@ from detectors import manifest_bounds
 from detectors.glob import is_pattern, like
 from detectors.located import Problem, Problems
 from detectors.located_errors import complaints
+from detectors.manifest_claims import Told, claims
 from detectors.manifest_model import DIMENSIONS, Manifest
 from detectors.manifest_values import host
 
@@ -38,9 +39,12 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 MANIFEST_VERSIONS = _schema(
     worker=_TEXT, manifest_sha=_TEXT, valid_from=_TIME, valid_to=_TIME, owner=_TEXT, mode=_TEXT, role=_TEXT,
-    environment=_TEXT, live_from=_TIME, live_until=_TIME, revoked_at=_TIME,
+    environment=_TEXT, live_from=_TIME, live_until=_TIME, revoked_at=_TIME, file=_TEXT,
 )  # fmt: skip
-"""`valid_from` to `valid_to` is when the version is in force; `live_from` to `live_until` when its worker may act."""
+"""`valid_from` to `valid_to` is when the version is in force; `live_from` to `live_until` when its worker may act.
+
+`file` is where it was read from: what to edit where no line decided.
+"""
 
 IDENTITIES = _schema(uid=_TEXT, uid_like=_TEXT, is_pattern=_FLAG, worker=_TEXT, shared=_FLAG, manifest_sha=_TEXT)
 
@@ -69,7 +73,8 @@ SECRET_PATTERNS = _schema(worker=_TEXT, manifest_sha=_TEXT, ordinal=_WHOLE, patt
 class Version:
     """One version of a worker's manifest, as the lake keeps it; `effective_from` null is the beginning.
 
-    `lines` is JSON of `Manifest.lines`; null where it was not kept, and then no line is named.
+    `lines` is JSON of `Manifest.lines`; null where it was not kept, and then no line is named. `recorded_at` is when
+    a run first saw it, null where that was not kept.
     """
 
     effective_from: datetime | None
@@ -77,20 +82,25 @@ class Version:
     file: str
     sha256: str
     lines: str | None = None
+    recorded_at: datetime | None = None
 
 
-def version_of(manifest: Manifest, effective_from: datetime | None = None) -> Version:
+def version_of(
+    manifest: Manifest, effective_from: datetime | None = None, recorded_at: datetime | None = None
+) -> Version:
     """A manifest that was just read, as a version."""
-    return Version(effective_from, manifest.document, manifest.file, manifest.sha256, json.dumps(manifest.lines))
+    lines = json.dumps(manifest.lines)
+    return Version(effective_from, manifest.document, manifest.file, manifest.sha256, lines, recorded_at)
 
 
 def tables(versions: Iterable[Version]) -> dict[str, pa.Table]:
     """All tables by name, ready for `engine.let`; raises `Problems` where a stored document cannot be read."""
     kept = list(versions)
-    distinct = {version.sha256: version for version in sorted(kept, key=_in_force_order)}
+    distinct = {version.sha256: version for version in sorted(kept, key=recording_order)}
     manifests = {sha: _manifest(version) for sha, version in sorted(distinct.items())}
     return {
         "manifest_versions": manifest_versions(kept, manifests),
+        "identity_claims": identity_claims(kept, manifests),
         "identities": identities(manifests),
         "scope_lines": scope_lines(manifests),
         "limits": limits(manifests),
@@ -112,24 +122,48 @@ def _manifest(version: Version) -> Manifest:
     return manifest.placed(version.file, json.loads(version.lines) if version.lines else {})
 
 
-def _in_force_order(version: Version) -> tuple[datetime, str]:
-    return (version.effective_from or BEGINNING, version.sha256)
+def recording_order(version: Version) -> tuple[datetime, datetime, str]:
+    """In which order versions came into the lake; older lakes kept only from when each was in force."""
+    start = version.effective_from or BEGINNING
+    return (version.recorded_at or start, start, version.sha256)
 
 
 def manifest_versions(versions: Sequence[Version], manifests: dict[str, Manifest]) -> pa.Table:
-    """One row for each time that a version came into force; a worker's first counts from the beginning."""
+    """One row for each stretch of time in which a version is in force.
+
+    A worker's first version counts from the beginning, so that nothing before it goes unjudged. Each later one counts
+    from its start on, and no version that was recorded before it does any more from there.
+    """
 
     def worker(version: Version) -> str:
         return manifests[version.sha256].worker
 
     rows: list[dict[str, Any]] = []
-    for _, group in groupby(sorted(versions, key=lambda one: (worker(one), _in_force_order(one))), key=worker):
-        ordered = list(group)
-        starts = [BEGINNING, *(version.effective_from or BEGINNING for version in ordered[1:]), END]
-        for version, start, end in zip(ordered, starts, starts[1:], strict=False):
-            if start < end:
-                rows.append(_version_row(manifests[version.sha256], start, end))
+    for _, group in groupby(sorted(versions, key=lambda one: (worker(one), recording_order(one))), key=worker):
+        stretches: list[tuple[datetime, Version]] = []
+        for version in group:
+            start = version.effective_from or BEGINNING if stretches else BEGINNING
+            stretches = [*(kept for kept in stretches if kept[0] < start), (start, version)]
+        ends = [*(start for start, _ in stretches[1:]), END]
+        rows += [
+            _version_row(manifests[version.sha256], start, end)
+            for (start, version), end in zip(stretches, ends, strict=True)
+        ]
     return pa.Table.from_pylist(rows, MANIFEST_VERSIONS)
+
+
+def identity_claims(versions: Sequence[Version], manifests: dict[str, Manifest]) -> pa.Table:
+    """Which worker each declared identity belongs to, and when (CLAIMS)."""
+    told = [
+        Told(
+            manifests[version.sha256].worker,
+            {one.id: one.shared for one in manifests[version.sha256].identities},
+            version.effective_from,
+            version.recorded_at,
+        )
+        for version in sorted(versions, key=recording_order)
+    ]
+    return claims(told, BEGINNING, END)
 
 
 def _version_row(manifest: Manifest, start: datetime, end: datetime) -> dict[str, Any]:
@@ -144,6 +178,7 @@ def _version_row(manifest: Manifest, start: datetime, end: datetime) -> dict[str
         "live_from": manifest.valid.live_from,
         "live_until": manifest.valid.live_until,
         "revoked_at": manifest.valid.revoked,
+        "file": manifest.file,
     }
 
 

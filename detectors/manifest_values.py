@@ -195,9 +195,26 @@ def port(value: Any) -> str:
 
 
 def host(value: str) -> str:
-    """A glob over host names as they are compared: lower-case A-labels (RFC 5890), no trailing dot."""
+    """A glob over host names as they are compared: lower-case A-labels (RFC 5890), no trailing dot.
+
+    An IPv6 address is in its canonical text (RFC 5952), without brackets; one that holds an IPv4 address is that.
+    """
+    literal = ip_literal(value)
+    if literal:
+        return literal
     labels = value.removesuffix(".").split(".")
     return ".".join(label.lower() if label.isascii() else _a_label(label) for label in labels)
+
+
+def ip_literal(value: str) -> str | None:
+    """The canonical text of an IPv6 address, in brackets or without, its zone dropped; null where it is none."""
+    if ":" not in value:
+        return None
+    try:
+        found = ipaddress.IPv6Address(value.removeprefix("[").removesuffix("]").split("%", 1)[0])
+    except ValueError:
+        return None
+    return str(found.ipv4_mapped or found)
 
 
 def _host_as_written(value: str) -> str:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 
 from detectors.endpoints import COMMON_SERVICES, is_known_service
 from detectors.glob import covers, is_pattern, overlaps
 from detectors.located import Problem
+from detectors.manifest_idle import idle
 from detectors.manifest_model import Manifest, ScopeLine, Target
-from detectors.manifest_values import host
+from detectors.manifest_values import host, ip_literal
 
 ALWAYS_SEEN = frozenset({"service", "operations", "hosts", "models", "providers", "servers", "tools"})
 """Dimensions that every format of the kind observes: only a deny line of these alone surely fires."""
 
 
-def warnings(manifests: Sequence[Manifest]) -> list[Problem]:
-    """Everything worth a second look, in order of file and line; none of it stops a run."""
+def warnings(manifests: Sequence[Manifest], now: datetime | None = None) -> list[Problem]:
+    """Everything worth a second look, in order of file and line; none of it stops a run.
+
+    What depends on the day (a validity that is over) is said only where `now` (naive UTC) is given.
+    """
     workers = {manifest.worker for manifest in manifests}
-    found = [problem for manifest in manifests for problem in (*_scope(manifest), *_start(manifest, workers))]
+    found = [
+        problem
+        for manifest in manifests
+        for problem in (*_scope(manifest), *_start(manifest, workers), *idle(manifest, now))
+    ]
     return sorted(found)
 
 
@@ -95,6 +104,8 @@ def _dimension_covered(wide: Target, narrow: Target, dimension: str) -> bool:
 
 
 def _check_host(glob: str) -> str | None:
+    if ip_literal(glob):
+        return None
     if "/" in glob or ":" in glob:
         return f"can never match: '{glob}' is a URL or has a port; write the host alone (ports and paths have own keys)"
     if glob != glob.lower():

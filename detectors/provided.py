@@ -1,8 +1,9 @@
 """The tables that a detector's SQL may read; the pipeline fills them. Times are naive UTC.
 
 `attributed` has every column of the primary actions and, with them, what attribution says of each
-(ATTRIBUTION); `contested` has the same of actions that another record of their id contradicts. The rest
-is the lake's grants, bindings and chains, and what manifests and their verdicts say.
+(ATTRIBUTION); `contested` has the same of actions that another record of their id contradicts; `addresses`
+tells which network each of its `src_ip` is in. The rest is the lake's grants, bindings and chains, and what
+manifests and their verdicts say.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from detectors import manifest_bounds, manifest_tables, scope
+from detectors import addresses, approvals, manifest_bounds, manifest_tables, scope
 
 _TEXT: pa.DataType = pa.string()
 _TIME: pa.DataType = pa.timestamp("us")
@@ -36,6 +37,7 @@ ATTRIBUTION = pa.schema(
 
 OF_MANIFESTS: dict[str, pa.Schema] = {
     "verdicts": scope.VERDICTS,
+    "approval_needs": approvals.APPROVAL_NEEDS,
     "manifest_versions": manifest_tables.MANIFEST_VERSIONS,
     "identities": manifest_tables.IDENTITIES,
     "scope_lines": manifest_tables.SCOPE_LINES,
@@ -61,7 +63,7 @@ SOURCES = pa.schema([("source", _TEXT), ("format", _TEXT), ("category", _TEXT)])
 OF_THE_LAKE = ("grants", "bindings", "chains")
 """Tables that are the lake's own."""
 
-NAMES = frozenset({"attributed", *OF_THE_LAKE, "contested", "horizons", "sources", *OF_MANIFESTS})
+NAMES = frozenset({"attributed", *OF_THE_LAKE, "contested", "addresses", "horizons", "sources", *OF_MANIFESTS})
 
 
 def schemas(lake: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
@@ -72,6 +74,7 @@ def schemas(lake: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
         "attributed": judged,
         "contested": judged,
         **{name: lake[name] for name in OF_THE_LAKE},
+        "addresses": addresses.ADDRESSES,
         "horizons": HORIZONS,
         "sources": SOURCES,
         **OF_MANIFESTS,

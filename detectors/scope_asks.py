@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from detectors.scope_paths import crooked_sql
+
 NO_TEXTS = "CAST([] AS VARCHAR[])"
 KEYS = ("manifest_sha", "kind", "manner", "format", "d1", "d2", "d3", "d4", "item", "listed")
 """What makes two actions ask the same: `d1` to `d4` and `item` are the places of `scope_patterns.PLACES`."""
@@ -15,7 +17,8 @@ def _text(column: str) -> str:
 def judged_sql() -> str:
     """Actions that scope judges, by the places of their kind. `manner`: `tunnel` is a CONNECT, `role` taking one on."""
     common = "action_uid, manifest_sha, format, coalesce(status IN ('denied', 'failure'), false) AS tried"
-    host = "lower(rtrim(dst_host, '.'))"
+    host = "coalesce(spelled.host, lower(rtrim(dst_host, '.')))"
+    connect = "upper(http_method) = 'CONNECT'"
     path = "split_part(split_part(url_path, '?', 1), '#', 1)"
     known = "manifest_sha IS NOT NULL AND worker IS NOT NULL"
     return f"""
@@ -27,11 +30,11 @@ def judged_sql() -> str:
     WHERE {known} AND category IN ('cloud', 'token')
         AND (coalesce(obtains, '') <> 'self' OR (resource_type = 'AWS::IAM::Role' AND resource_uid <> ''))
     UNION ALL
-    SELECT {common}, 'net', CASE WHEN http_method = 'CONNECT' THEN 'tunnel' ELSE 'plain' END,
+    SELECT {common}, 'net', CASE WHEN {connect} THEN 'tunnel' ELSE 'plain' END,
         {_text(host)}, {_text("CAST(dst_port AS VARCHAR)")}, {_text("http_method")}, '',
-        CASE WHEN url_path IS NULL OR http_method = 'CONNECT' THEN '' WHEN {path} = '' THEN '/' ELSE {path} END,
+        CASE WHEN url_path IS NULL OR coalesce({connect}, false) THEN '' WHEN {path} = '' THEN '/' ELSE {path} END,
         {NO_TEXTS}
-    FROM attributed
+    FROM attributed LEFT JOIN scope_spelled AS spelled ON attributed.dst_host = spelled.written
     WHERE {known} AND category = 'proxy'
     UNION ALL
     SELECT {common}, 'model', 'plain', {_text("model")}, {_text("api_service")}, '', '', '', {NO_TEXTS}
@@ -50,12 +53,9 @@ def asks_sql() -> str:
     return f"SELECT row_number() OVER (ORDER BY {keys}) AS ask, {keys} FROM (SELECT DISTINCT {keys} FROM scope_judged)"
 
 
-def crooked_sql() -> str:
-    """Paths that are not yet what a server sees."""
-    return """
-    SELECT DISTINCT item AS crooked FROM scope_asks
-    WHERE kind = 'net' AND (strpos(item, '%') > 0 OR strpos(item, '/.') > 0)
-    """
+def crooked_paths_sql() -> str:
+    """Paths that may have another form than the one they are written in."""
+    return f"SELECT DISTINCT item AS crooked FROM scope_asks WHERE kind = 'net' AND {crooked_sql('item')}"
 
 
 def listed_sql() -> str:
@@ -69,6 +69,8 @@ def listed_sql() -> str:
 
 def items_sql() -> str:
     """What is judged within an ask: each resource that contains no other listed one, the path, or nothing ('').
+
+    Of a path `item` is the plain form, `loose` the other one (detectors.scope_paths).
 
     Keys of S3 and names of IAM are flat: `b/logs` does not contain `b/logs/1`, though the bucket `b` does.
     """
@@ -85,9 +87,10 @@ def items_sql() -> str:
             ON listed.ask = containers.ask AND listed.item = containers.item
         WHERE containers.ask IS NULL
     )
-    SELECT ask, item FROM judged
+    SELECT ask, item, '' AS loose, false AS climbs FROM judged
     UNION ALL
-    SELECT asks.ask, CASE WHEN asks.kind = 'net' THEN coalesce(straight.path, asks.item) ELSE '' END
+    SELECT asks.ask, CASE WHEN asks.kind = 'net' THEN coalesce(straight.path, asks.item) ELSE '' END,
+        coalesce(straight.loose, ''), coalesce(straight.climbs, false)
     FROM scope_asks AS asks
     LEFT JOIN (SELECT DISTINCT ask FROM judged) AS named ON asks.ask = named.ask
     LEFT JOIN scope_straight AS straight ON asks.item = straight.crooked

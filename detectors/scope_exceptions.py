@@ -135,41 +135,61 @@ def account_hosts_sql() -> str:
 def service_hosts_sql() -> str:
     """Which api line speaks of a service whose endpoint a called host is, by the table or by being its very name.
 
-    Where accounts are hosts, a line that states accounts speaks of those hosts alone.
+    Where accounts are hosts, a line that states accounts speaks of those hosts alone. `region_seen`, `bucket_seen`:
+    the host's name tells its region or its bucket; `region_fits`, `bucket_fits`: the line's patterns admit them;
+    `bucket_whole`: one of its patterns names all that is in that bucket.
     """
     tenants = ", ".join(f"'{service}'" for service in sorted(HOST_IS_ACCOUNT))
+    buckets = [f"'arn:{partition}:s3:::' || known.bucket" for partition in ("aws", "aws-cn", "aws-us-gov")]
+    bucket_fits = " OR ".join(matches(bucket, "split_part(items.pattern, '/', 1)") for bucket in buckets)
+    bucket_whole = " OR ".join(matches(f"{bucket} || '/'", "items.pattern") for bucket in buckets)
+    of_the_line = "{0}.manifest_sha = globs.manifest_sha AND {0}.kind = 'api' AND {0}.ordinal = globs.ordinal"
+    open_ended = "CAST(false AS BOOLEAN)"
     return f"""
-    SELECT called.manifest_sha, called.host, globs.ordinal
+    SELECT called.manifest_sha, called.host, globs.ordinal, bool_or(known.region <> '') AS region_seen,
+        bool_or(coalesce(known.region <> '' AND {matches("known.region", "regions.pattern")}, false)) AS region_fits,
+        bool_or(known.bucket <> '') AS bucket_seen, bool_or(coalesce(known.bucket <> '' AND ({bucket_fits}), false)) AS bucket_fits,
+        bool_or(coalesce(known.bucket <> '' AND ends_with(items.pattern, '%') AND ({bucket_whole}), false)) AS bucket_whole
     FROM {_CALLED} JOIN scope_host_services AS known ON called.host = known.host
     JOIN {_SERVICE_GLOBS} AND {matches("known.service", "globs.pattern")}
     JOIN scope_rules AS rules ON globs.manifest_sha = rules.manifest_sha AND globs.ordinal = rules.ordinal
+    LEFT JOIN scope_globs AS regions ON {of_the_line.format("regions")} AND regions.place = 4
+    LEFT JOIN scope_globs AS items ON {of_the_line.format("items")} AND items.place = 5
     WHERE NOT (known.service IN ({tenants}) AND rules.states3 IS NOT NULL)
-    UNION
-    SELECT called.manifest_sha, called.host, globs.ordinal
+    GROUP BY called.manifest_sha, called.host, globs.ordinal
+    UNION ALL
+    SELECT DISTINCT called.manifest_sha, called.host, globs.ordinal,
+        {open_ended}, {open_ended}, {open_ended}, {open_ended}, {open_ended}
     FROM {_CALLED} JOIN {_SERVICE_GLOBS} AND called.host = globs.pattern
-    WHERE strpos(globs.pattern, '%') = 0 AND strpos(globs.pattern, '.') > 0
-    UNION
-    SELECT manifest_sha, host, ordinal FROM scope_account_hosts
+    LEFT JOIN scope_host_services AS known ON called.host = known.host
+    WHERE strpos(globs.pattern, '%') = 0 AND strpos(globs.pattern, '.') > 0 AND known.host IS NULL
+    UNION ALL
+    SELECT manifest_sha, host, ordinal, {open_ended}, {open_ended}, {open_ended}, {open_ended}, {open_ended}
+    FROM scope_account_hosts
     """
 
 
 def endpoints_sql() -> str:
     """Heads whose host is an endpoint of an allowed service, with the api line that decides so.
 
-    The first line that speaks of the service decides; a deny line does so only where it denies the whole service.
-    What else an allow line states cannot be seen from the network, but for the account that is the host.
+    The first line that speaks of the service decides. An allow line does so unless the host's name shows a region or
+    a bucket that it does not admit; a deny line only where it denies the whole service, the region that is shown or
+    the bucket that is shown. What else an allow line states cannot be seen from the network, but for the account
+    that is the host.
     """
     return """
     WITH deciding AS (
         SELECT hosts.manifest_sha, hosts.host, rules.ordinal, rules.effect, rules.file, rules.line,
             concat_ws(',', rules.states2, CASE WHEN rules.states3 IS NOT NULL AND accounts.ordinal IS NULL
-                THEN rules.states3 END, rules.states4, rules.states5) AS unseen
+                THEN rules.states3 END, CASE WHEN NOT hosts.region_seen THEN rules.states4 END, rules.states5) AS unseen
         FROM scope_service_hosts AS hosts
         JOIN scope_rules AS rules ON hosts.manifest_sha = rules.manifest_sha AND hosts.ordinal = rules.ordinal
         LEFT JOIN scope_account_hosts AS accounts ON hosts.manifest_sha = accounts.manifest_sha
             AND hosts.host = accounts.host AND hosts.ordinal = accounts.ordinal
-        WHERE rules.effect = 'allow' OR (rules.states2 IS NULL AND rules.states3 IS NULL AND rules.states4 IS NULL
-            AND rules.states5 IS NULL)
+        WHERE (rules.states4 IS NULL OR hosts.region_fits OR (rules.effect = 'allow' AND NOT hosts.region_seen))
+            AND (rules.states5 IS NULL OR hosts.bucket_whole
+                OR (rules.effect = 'allow' AND (hosts.bucket_fits OR NOT hosts.bucket_seen)))
+            AND (rules.effect = 'allow' OR (rules.states2 IS NULL AND rules.states3 IS NULL))
         QUALIFY row_number() OVER (PARTITION BY hosts.manifest_sha, hosts.host ORDER BY rules.ordinal) = 1
     )
     SELECT heads.head, deciding.ordinal, deciding.file, deciding.line,

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-import pyarrow as pa
-
 
 @dataclass(frozen=True)
 class Place:
@@ -45,20 +42,38 @@ def matches(value: str, pattern: str) -> str:
     return f"{value} LIKE {pattern} ESCAPE '\\'"
 
 
-def globs_sql() -> str:
+@dataclass(frozen=True)
+class Lines:
+    """A table of lines that actions are held against, and the prefix of all that is made of it."""
+
+    table: str
+    prefix: str
+    effect: str
+    """SQL: whether a line allows or denies."""
+    eager: str
+    """SQL: whether a line also fires on what a lenient server would make of a path or a method."""
+
+
+SCOPE = Lines("scope_lines", "scope", "effect", "effect = 'deny'")
+APPROVALS = Lines("approval_lines", "approval", "'allow'", "true")
+"""What needs an approval is matched as an allow line is, but no spelling of a path gets around it."""
+
+
+def globs_sql(lines: Lines) -> str:
     """One row a glob: the line that it stands in, its place, and its LIKE pattern."""
     return " UNION ALL ".join(
-        f"SELECT manifest_sha, kind, ordinal, {place.place} AS place, unnest({place.dimension}) AS pattern"
-        f" FROM scope_lines WHERE kind = '{place.kind}' AND {place.dimension} IS NOT NULL"
+        f"SELECT manifest_sha, kind, ordinal, {lines.eager} AS eager, {place.place} AS place,"
+        f" unnest({place.dimension}) AS pattern"
+        f" FROM {lines.table} WHERE kind = '{place.kind}' AND {place.dimension} IS NOT NULL"
         for place in PLACES
     )
 
 
-def lines_sql() -> str:
-    """One row a scope line: for each place the name of the dimension that it states there, null where none."""
+def lines_sql(lines: Lines) -> str:
+    """One row a line: for each place the name of the dimension that it states there, null where none."""
     return " UNION ALL ".join(
-        f"SELECT DISTINCT manifest_sha, kind, ordinal, effect, file, line, {_stated(kind)}"
-        f" FROM scope_lines WHERE kind = '{kind}'"
+        f"SELECT DISTINCT manifest_sha, kind, ordinal, {lines.effect} AS effect, file, line, {_stated(kind)}"
+        f" FROM {lines.table} WHERE kind = '{kind}'"
         for kind in KINDS
     )
 
@@ -87,41 +102,3 @@ def _sees(kind: str) -> str:
         f"""bool_or("column" IN ({quoted[at]})) AS sees{at}""" if at in quoted else f"true AS sees{at}"
         for at in range(1, 6)
     )
-
-
-STRAIGHT = pa.schema([("crooked", pa.string()), ("path", pa.string())])
-
-
-def straighten(paths: pa.Table) -> pa.Table:
-    """Of each `crooked` path the `path` that a server sees: decoded once, dot segments removed (RFC 3986, 5.2.4).
-
-    Where some escapes of a path are no UTF-8, only those of plain (ASCII) characters are decoded.
-    """
-    with duckdb.connect() as connection:
-        connection.register("paths", paths)
-        return connection.execute(_STRAIGHTEN).to_arrow_table().cast(STRAIGHT)
-
-
-_STRAIGHTEN = r"""
-WITH decoded AS (
-    SELECT crooked, coalesce(
-        try(url_decode(crooked)),
-        url_decode(regexp_replace(crooked, '%([89A-Fa-f][0-9A-Fa-f])', '%25\1', 'g'))
-    ) AS path
-    FROM paths
-),
-segments AS (
-    SELECT crooked, path, list_transform(
-        string_split(CASE WHEN ends_with(path, '/.') OR ends_with(path, '/..') THEN path || '/' ELSE path END, '/'),
-        lambda segment: [segment]
-    ) AS parts
-    FROM decoded
-)
-SELECT crooked, CASE WHEN NOT contains(path, '/.') THEN path ELSE array_to_string(list_reduce(parts,
-    lambda kept, part: CASE
-        WHEN part[1] = '.' THEN kept
-        WHEN part[1] = '..' THEN CASE WHEN len(kept) > 1 THEN kept[:-2] ELSE kept END
-        ELSE list_concat(kept, part)
-    END), '/') END AS path
-FROM segments
-"""

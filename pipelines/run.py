@@ -19,16 +19,18 @@ import pyarrow as pa
 
 from detectors import behaviour_head
 from detectors.manifest import Manifest, load_manifests
-from detectors.rules import Detector, Failure
+from detectors.rules import Failure
 from pipelines import review, schema
 from pipelines.detect import commit as detect
 from pipelines.detect import manifests as manifest_versions
 from pipelines.detect.commit import detectors
+from pipelines.detect.load import Loaded
 from pipelines.detect.revise import Revised
 from pipelines.formats import secrets
 from pipelines.ingest import commit as ingest
 from pipelines.ingest.commit import Counts
 from pipelines.ingest.parse import parse
+from pipelines.lake.confine import Room, confine
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Lake, Writer, current_snapshot, prepare_folders
 from pipelines.pull import files
@@ -60,7 +62,7 @@ class Plan:
 
     settings: Settings
     manifests: tuple[Manifest, ...]
-    detectors: tuple[Detector, ...]
+    detectors: tuple[Loaded, ...]
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -199,19 +201,29 @@ def detect_all(what: Plan) -> detect.Detected | None:
                 return None
             snapshot = current_snapshot(connection)
         with what.lake.reading(snapshot) as connection:
+            limits = what.settings.detectors
+            confine(connection, what.lake, Room(limits.memory, limits.spill))
             current = [one.sha256 for one in what.manifests]
-            judged = detect.judge(DuckDBEngine(connection), what.detectors, what.settings.sources, current)
+            judged = detect.judge(
+                DuckDBEngine(connection), what.detectors, what.settings.sources, current, limits.seconds
+            )
         with what.lake.writing() as writer:
             if _detection_inputs(what, writer.connection) == inputs:
+                # Findings name the snapshot that was judged; another run may have added records since.
                 return detect.commit(
-                    writer,
+                    replace(writer, input_snapshot=snapshot),
                     judged,
                     what.settings,
                     what.detectors,
                     run_id=what.run_id,
                     now=utc_now(),
-                    inputs_sha256=inputs,
+                    inputs_sha256=_judged_by_all(inputs, judged.failures),
                 )
+
+
+def _judged_by_all(inputs: str, failures: Sequence[Failure]) -> str:
+    """The inputs as the stage notes them: where a detector failed, the next run judges again."""
+    return _digest(inputs, *sorted(failure.detector for failure in failures)) if failures else inputs
 
 
 def _detection_inputs(what: Plan, connection: duckdb.DuckDBPyConnection) -> str:

@@ -47,6 +47,14 @@ class LakeSettings(_Strict):
         return value
 
 
+class DetectorLimits(_Strict):
+    """What one statement of a detector may take; one that takes more fails alone, and all others go on."""
+
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] | None = None
+    spill: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] = "20GB"
+
+
 class Environment(_Strict):
     """What belongs to one environment (prod, dev)."""
 
@@ -76,6 +84,7 @@ class File(_Strict):
     engine: Literal["duckdb"] = "duckdb"
     workers: str = "data/workers"
     rules: tuple[str, ...] = ()
+    detectors: DetectorLimits = DetectorLimits()
     environments: Mapping[str, Environment] = {}
     sources: Annotated[tuple[Mapping[str, Any], ...], Field(min_length=1)]
     alerts: tuple[Mapping[str, Any], ...] = ()
@@ -102,6 +111,7 @@ class Settings:
     lake: Lake
     workers: Path
     rules: tuple[Path, ...]
+    detectors: DetectorLimits
     environments: Mapping[str, Environment]
     sources: tuple[Source, ...]
     alerts: tuple[DestinationSettings, ...]
@@ -126,6 +136,7 @@ def load(file: Path) -> Settings:
         lake=Lake(base / config.lake.catalog.removeprefix("sqlite:"), base / config.lake.data),
         workers=base / config.workers,
         rules=tuple(base / folder for folder in config.rules),
+        detectors=config.detectors,
         environments=config.environments,
         sources=sources,
         alerts=alerts,

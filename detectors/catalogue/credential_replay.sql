@@ -117,65 +117,14 @@ tests:
     expected: []
 ---*/
 
-WITH plain_addresses AS (
-    -- each address without its zone, in lower case; IPv4 written as IPv6 is IPv4
-    SELECT
-        src_ip,
-        CASE WHEN lower(src_ip) LIKE '::ffff:%.%' THEN substr(src_ip, 8) ELSE split_part(lower(src_ip), '%', 1) END AS plain
-    FROM (SELECT DISTINCT src_ip FROM attributed WHERE src_ip IS NOT NULL) AS addresses
-),
-spelled AS (
-    -- the same with all eight groups of an IPv6 address written out
-    SELECT
-        src_ip, plain, regexp_matches(plain, '^[0-9]{1,3}([.][0-9]{1,3}){3}$') AS is_v4,
-        CASE WHEN strpos(plain, '::') = 0 THEN plain
-             ELSE concat_ws(
-                ':',
-                nullif(split_part(plain, '::', 1), ''),
-                repeat('0:', 7 - length(plain) + length(replace(plain, ':', ''))
-                    + CASE WHEN plain LIKE '::%' THEN 1 ELSE 0 END + CASE WHEN plain LIKE '%::' THEN 1 ELSE 0 END)
-                    || '0',
-                nullif(split_part(plain, '::', 2), '')
-            ) END AS groups
-    FROM plain_addresses
-    WHERE regexp_matches(plain, '^[0-9]{1,3}([.][0-9]{1,3}){3}$') OR regexp_matches(plain, '^[0-9a-f]*:[0-9a-f:]*$')
-),
-digits AS (
-    -- the same as hexadecimal digits, 8 or 32, the form in which declared networks are given
-    SELECT
-        src_ip, plain, is_v4,
-        CASE WHEN is_v4 THEN lower(
-            lpad(hex(CAST(split_part(plain, '.', 1) AS BIGINT)), 2, '0')
-            || lpad(hex(CAST(split_part(plain, '.', 2) AS BIGINT)), 2, '0')
-            || lpad(hex(CAST(split_part(plain, '.', 3) AS BIGINT)), 2, '0')
-            || lpad(hex(CAST(split_part(plain, '.', 4) AS BIGINT)), 2, '0')
-        ) ELSE
-            lpad(split_part(groups, ':', 1), 4, '0') || lpad(split_part(groups, ':', 2), 4, '0')
-            || lpad(split_part(groups, ':', 3), 4, '0') || lpad(split_part(groups, ':', 4), 4, '0')
-            || lpad(split_part(groups, ':', 5), 4, '0') || lpad(split_part(groups, ':', 6), 4, '0')
-            || lpad(split_part(groups, ':', 7), 4, '0') || lpad(split_part(groups, ':', 8), 4, '0')
-        END AS hexadecimal
-    FROM spelled
-),
-places AS (
-    -- each address with its network: /24 for IPv4, /48 for IPv6
-    SELECT
-        src_ip, hexadecimal,
-        CASE WHEN is_v4 THEN regexp_extract(plain, '^([0-9]+[.][0-9]+[.][0-9]+)', 1) || '.0/24'
-             ELSE regexp_replace(substr(hexadecimal, 1, 4), '^0{1,3}', '') || ':'
-                || regexp_replace(substr(hexadecimal, 5, 4), '^0{1,3}', '') || ':'
-                || regexp_replace(substr(hexadecimal, 9, 4), '^0{1,3}', '') || '::/48'
-        END AS network
-    FROM digits
-),
-proved AS (
+WITH proved AS (
     -- actions from an address by somebody who proved to hold a credential or session, with network and client
     SELECT
         a.action_uid, a.worker, a.principal, coalesce(a.worker, a.principal) AS actor, a.manifest_sha,
         a.credential_uid, a.session_uid, a.time, a.src_ip, p.network,
         nullif(lower(split_part(split_part(ltrim(a.user_agent, '[" '), '/', 1), ' ', 1)), '') AS client
     FROM attributed AS a
-    JOIN places AS p ON p.src_ip = a.src_ip
+    JOIN addresses AS p ON p.src_ip = a.src_ip
     WHERE (a.credential_uid IS NOT NULL OR a.session_uid IS NOT NULL)
         AND NOT (coalesce(a.identity_strength, 'proven') = 'asserted' AND a.status IN ('failure', 'denied'))
 ),
@@ -208,7 +157,7 @@ known_days AS (
     FROM (
         SELECT DISTINCT coalesce(a.worker, a.principal) AS actor, p.network, CAST(a.time AS DATE) AS day
         FROM attributed AS a
-        JOIN places AS p ON p.src_ip = a.src_ip
+        JOIN addresses AS p ON p.src_ip = a.src_ip
         JOIN (SELECT DISTINCT actor FROM uses) AS u ON u.actor = coalesce(a.worker, a.principal)
     ) AS days
 ),
@@ -216,10 +165,10 @@ declared AS (
     -- the addresses of those uses that lie in a network declared by the manifest in force
     SELECT DISTINCT u.worker, u.manifest_sha, u.src_ip
     FROM (SELECT DISTINCT worker, manifest_sha, src_ip FROM uses) AS u
-    JOIN places AS p ON p.src_ip = u.src_ip
+    JOIN addresses AS p ON p.src_ip = u.src_ip
     JOIN networks AS n
         ON n.worker = u.worker AND n.manifest_sha = u.manifest_sha
-        AND length(n.low) = length(p.hexadecimal) AND p.hexadecimal BETWEEN n.low AND n.high
+        AND n.family = p.family AND p.hexadecimal BETWEEN n.low AND n.high
 ),
 weighed AS (
     -- the uses with whether the network is strange (not declared, not known) or outside the declared ones

@@ -1,6 +1,6 @@
 /*---
 id: out_of_scope
-version: 1
+version: 2
 title: A worker acted outside its scope
 description: >
   The manifest in force at the time neither allows the call (no line matches) nor leaves it open (a deny line
@@ -33,9 +33,21 @@ tests:
     verdicts:
       - {action_uid: a1, verdict: out, resource: "arn:aws:s3:::payroll/2026/march.csv"}
       - {action_uid: a2, verdict: out}
+    manifest_versions:
+      - {file: workers/w1.yaml, valid_from: 2026-01-01T00:00:00, valid_to: 2026-03-02T12:00:00}
+      - {file: elsewhere.yaml, valid_from: 2026-03-02T12:00:00, valid_to: 2200-01-01T00:00:00}
     expected:
-      - {worker: w1, severity: high, entity: "arn:aws:s3:::payroll", evidence: [a1, a2], explanation: [no line matches],
+      - {worker: w1, severity: high, entity: "arn:aws:s3:::payroll", evidence: [a1, a2],
+         explanation: [no line of workers/w1.yaml matches],
          title: ["w1 read arn:aws:s3:::payroll/2026/march.csv outside its scope"]}
+  - name: a version that came into force twice is one file
+    actions: [{api_service: sqs.amazonaws.com, api_operation: SendMessage, resource_uid: "arn:aws:sqs:eu-west-1:111122223333:q"}]
+    verdicts: [{action_uid: a1, verdict: out}]
+    manifest_versions:
+      - {file: w1.yaml, valid_from: 2026-01-01T00:00:00, valid_to: 2026-02-01T00:00:00}
+      - {file: w1.yaml, valid_from: 2026-03-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+    expected:
+      - {worker: w1, severity: high, entity: "arn:aws:sqs:eu-west-1:111122223333:q", evidence: [a1], explanation: [no line of w1.yaml matches]}
   - name: an explicit deny names the deciding line
     actions:
       - {api_service: dynamodb.amazonaws.com, api_operation: PutItem, resource_uid: "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger/index/by-day"}
@@ -163,7 +175,7 @@ outside AS (
     SELECT
         a.action_uid, a.worker, a.principal, a.time, a.chain_id, a.confidence, a.strength, a.manifest_sha, a.status,
         a.error, a.category, a.api_service, a.api_operation, a.account, a.region, a.obtains, a.http_method,
-        v.verdict, coalesce(v.tried, FALSE) AS tried, v.file, v.line, v.unseen,
+        v.verdict, coalesce(v.tried, FALSE) AS tried, v.file, v.line, v.unseen, m.file AS manifest_file,
         lower(coalesce(a.dst_host, a.dst_ip, '')) AS host,
         CASE
             WHEN a.category = 'proxy' THEN lower(coalesce(a.dst_host, a.dst_ip, '')) || coalesce(a.url_path, '')
@@ -173,6 +185,8 @@ outside AS (
         END AS object
     FROM verdicts AS v
     JOIN attributed AS a ON a.action_uid = v.action_uid
+    LEFT JOIN manifest_versions AS m
+        ON m.worker = a.worker AND m.manifest_sha = a.manifest_sha AND a.time >= m.valid_from AND a.time < m.valid_to
     WHERE v.verdict IN ('deny', 'out')
 ),
 operations AS (
@@ -271,7 +285,7 @@ SELECT
         || substr(object, 1, 200)
         || CASE verdict WHEN 'deny' THEN ', which its scope denies' ELSE ' outside its scope' END AS title,
     {
-        'expected': CASE WHEN file IS NULL THEN 'no line matches'
+        'expected': CASE WHEN file IS NULL THEN 'no line of ' || coalesce(manifest_file, 'the manifest') || ' matches'
                          ELSE verdict || ' by ' || file || ':' || CAST(line AS VARCHAR) END,
         'seen': coalesce(api_service || ' ' || api_operation, http_method || ' ' || host, host) || ' (' || status || ')',
         'verdict': verdict,

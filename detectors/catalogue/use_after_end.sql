@@ -118,6 +118,10 @@ tests:
       - {kind: revoke, mechanism: DeleteAccessKey, child_uid: "aws:key/AKIAOLD", principal: "aws:role/arn:aws:iam::111122223333:role/w1", issued_at: 2026-03-02T09:00:00}
     actions: [{credential_uid: "aws:key/AKIANEW", time: 2026-03-02T10:00:00}]
     expected: []
+  - name: the password of the worker's user is taken away, and its key goes on
+    grants: [{kind: revoke, mechanism: DeleteLoginProfile, child_uid: "aws:user/arn:aws:iam::111122223333:user/w1", issued_at: 2026-03-02T08:00:00}]
+    actions: [{principal: "aws:user/arn:aws:iam::111122223333:user/w1", credential_uid: "aws:key/AKIA1", time: 2026-03-02T10:00:00}]
+    expected: []
   - name: a role is deleted and created again under its name
     grants:
       - {kind: revoke, mechanism: DeleteRole, child_uid: "aws:role/arn:aws:iam::111122223333:role/w1", issued_at: 2026-03-02T08:00:00}
@@ -210,7 +214,8 @@ of_ended_principals AS (
     FROM uses AS u
     JOIN revocations AS r
         ON r.uid = u.principal AND r.revoked_at < u.time AND (r.reissued_at IS NULL OR r.reissued_at > u.time)
-    WHERE date_diff('microsecond', r.revoked_at, u.time) - u.took > 300000000
+    -- who loses the password keeps the keys
+    WHERE date_diff('microsecond', r.revoked_at, u.time) - u.took > 300000000 AND r.mechanism <> 'DeleteLoginProfile'
 ),
 first_uses AS (
     -- when each credential or session of such principals was first seen

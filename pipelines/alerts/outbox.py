@@ -91,7 +91,8 @@ def first_actions_sql(touched: str) -> str:
 def changes(before: pa.Table, after: pa.Table) -> pa.Table:
     """The CHANGES from `before` (see `baseline_sql`) to `after` (findings) that are material.
 
-    Material is: a new finding, a higher severity, another status, another title, ten times the evidence.
+    Material is: a new finding, a higher severity, another status, another title, ten times the evidence. What
+    becomes of a suppressed finding is not told while it stays so.
     """
     return _select(
         f"""
@@ -102,11 +103,12 @@ def changes(before: pa.Table, after: pa.Table) -> pa.Table:
         LEFT JOIN before AS old USING (finding_uid)
         LEFT JOIN ranks AS new_rank ON new_rank.severity = new.severity
         LEFT JOIN ranks AS old_rank ON old_rank.severity = old.severity
-        WHERE old.finding_uid IS NULL
-            OR new_rank.rank > old_rank.rank
-            OR new.status IS DISTINCT FROM old.status
-            OR new.title IS DISTINCT FROM old.title
-            OR {_count("new")} >= {GROWTH} * greatest({_count("old")}, 1)
+        WHERE NOT (coalesce(old.status, '') = 'suppressed' AND new.status = 'suppressed')
+            AND (old.finding_uid IS NULL
+                OR new_rank.rank > old_rank.rank
+                OR new.status IS DISTINCT FROM old.status
+                OR new.title IS DISTINCT FROM old.title
+                OR {_count("new")} >= {GROWTH} * greatest({_count("old")}, 1))
         ORDER BY new.finding_uid
         """,
         before=before,

@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
 import click
+import pyarrow as pa
 from filelock import Timeout
 from rich.console import Console
 
 from pipelines.alerts import deliver as delivery
-from pipelines.alerts.states import states
+from pipelines.alerts.states import STATES, states
 from pipelines.alerts.text import cleaned
-from pipelines.cli.context import Context, pass_context
+from pipelines.cli.context import Context, beginnings, is_narrow, pass_context, uid_length
 
 STATE_NAMES = ("waiting", "failed", "delivered", "dead", "discarded")
 
@@ -62,7 +63,20 @@ def list_alerts(context: Context, state: str | None, as_json: bool) -> None:
     table = states(context.read)
     if state is not None:
         table = table.filter([each == state for each in table["state"].to_pylist()])
-    context.print_table(table, as_json)
+    if as_json or not is_narrow():
+        context.print_table(table, as_json)
+        return
+    length = uid_length(context, "alerts", "alert_uid")
+    short = {
+        "alert": beginnings(table["alert_uid"], length),
+        "finding": beginnings(table["finding_uid"], length),
+        "rev": table["revision"],
+        "destination": table["destination"],
+        "state": table["state"],
+        "tries": table["attempts"],
+        "last error": table["last_error"],
+    }
+    context.print_table(pa.table(short), False, whole=("alert", "finding", "rev", "state"))
 
 
 @alerts.command()
@@ -71,9 +85,10 @@ def list_alerts(context: Context, state: str | None, as_json: bool) -> None:
 def retry(context: Context, uid: str) -> None:
     """Put an alert back: the next delivery tries it, under the id that it had.
 
-    UID is an alert_uid, or the event_uid that a receiver saw (then at every destination).
+    UID is an alert_uid, or the event_uid that a receiver saw (then at every destination); it may be shortened.
     """
     with _locked(context):
+        uid = _whole(context, uid)
         count = delivery.retry(context.read, context.write, uid, now=delivery.utc_now())
     _report(uid, count, "put back")
 
@@ -85,11 +100,12 @@ def retry(context: Context, uid: str) -> None:
 def discard(context: Context, uid: str, reason: str) -> None:
     """Never send an alert that is not delivered.
 
-    UID is an alert_uid, or the event_uid that a receiver saw (then at every destination).
+    UID is an alert_uid, or the event_uid that a receiver saw (then at every destination); it may be shortened.
     """
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")
     with _locked(context):
+        uid = _whole(context, uid)
         count = delivery.discard(context.read, context.write, uid, reason, now=delivery.utc_now())
     _report(uid, count, "discarded")
 
@@ -103,6 +119,22 @@ def _locked(context: Context) -> Iterator[None]:
         except Timeout:
             raise click.ClickException("another delivery is under way; wait for its end and try again") from None
         yield
+
+
+def _whole(context: Context, uid: str) -> str:
+    """The one alert_uid or event_uid that begins so; what is unknown is given back as it is."""
+    found = context.read(
+        f"""
+        SELECT alert_uid AS uid FROM ({STATES}) WHERE starts_with(alert_uid, $uid)
+        UNION
+        SELECT event_uid AS uid FROM ({STATES}) WHERE starts_with(event_uid, $uid)
+        ORDER BY uid LIMIT 2
+        """,
+        {"uid": uid},
+    )["uid"].to_pylist()
+    if len(found) == 2 and uid not in found:
+        raise click.ClickException(f"more than one alert begins with {cleaned(uid)!r}: write more of it")
+    return uid if len(found) != 1 else str(found[0])
 
 
 def _report(uid: str, count: int, done: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -52,28 +54,74 @@ class Context:
         prepare_folders(self.settings.lake)
         return FileLock(self.settings.lake.delivery_lock_file, timeout=0, mode=0o600)
 
-    def print_table(self, table: pa.Table, json: bool) -> None:
-        """Print rows as a table for people, or as one JSON array."""
+    def print_table(self, table: pa.Table, json: bool, whole: Sequence[str] = ()) -> None:
+        """Print rows as a table for people, or as one JSON array; the columns `whole` are never broken."""
         if json:
             click.echo(as_json(table.to_pylist()))
             return
         shown = RichTable(box=None, header_style="bold", pad_edge=False)
         for name in table.column_names:
-            shown.add_column(Text(name), overflow="fold")
+            shown.add_column(Text(name), overflow="fold", no_wrap=name in whole)
         for row in table.to_pylist():
             shown.add_row(*(plain(value) for value in row.values()))
         console().print(shown)
 
 
 WIDE = 10_000
+ROOMY = 160
+"""From so many columns on a terminal shows whole uids in tables."""
+
+SHORTEST_UID = 8
 
 pass_context = click.make_pass_decorator(Context)
 
 
-def console() -> Console:
-    """Where text for people goes: no markup is read out of it; lines are cut at the terminal's width alone."""
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave it to `main`: rich would end the program with exit code 1."""
+        raise BrokenPipeError
+
+
+def console(*, wrap: bool = True) -> Console:
+    """Where text for people goes: no markup is read out of it; lines are cut at the terminal's width alone.
+
+    Without `wrap` a long line is left to the terminal, which does not put a line's end into what is copied from it.
+    """
     terminal = sys.stdout.isatty()
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else WIDE)
+    soft = not (terminal and wrap)
+    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=soft, width=None if terminal else WIDE)
+
+
+def is_narrow() -> bool:
+    """Whether tables must do with few columns: a terminal that is not roomy."""
+    return sys.stdout.isatty() and console().width < ROOMY
+
+
+def uid_length(context: Context, table: str, column: str) -> int:
+    """How many characters of a uid tell all rows of a table apart (at least 8): what a narrow table shows."""
+    lengths = ", ".join(f"count(DISTINCT left({column}, {length})) AS n{length}" for length in range(SHORTEST_UID, 37))
+    row = context.read(f"SELECT count(DISTINCT {column}) AS every, {lengths} FROM {table}").to_pylist()[0]
+    return next((length for length in range(SHORTEST_UID, 37) if row[f"n{length}"] == row["every"]), 36)
+
+
+def beginnings(uids: pa.ChunkedArray[Any], length: int) -> pa.ChunkedArray[Any]:
+    """The first characters of uids, for a table that has no room for all of them."""
+    return pc.utf8_slice_codeunits(uids, 0, length)
+
+
+def counted(count: int, word: str, several: str | None = None) -> str:
+    """`1 worker`, `2 workers`."""
+    return f"{count:,} {word if count == 1 else several or word + 's'}"
+
+
+def command_line() -> str:
+    """The command as it was called, so that it can be typed again: a name on PATH, or the shorter path."""
+    called = Path(sys.argv[0])
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if folder and Path(folder) == called.absolute().parent:
+            return called.name
+    relative = os.path.relpath(called)
+    return relative if len(relative) < len(str(called.absolute())) else str(called.absolute())
 
 
 def plain(value: Any) -> Text:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,12 +19,14 @@ from detectors.findings import printable
 from pipelines import run as work
 from pipelines.alerts import deliver as delivery
 from pipelines.alerts.receiver import Receiver
-from pipelines.cli.context import Context, as_json, console
+from pipelines.cli.context import Context, as_json, command_line, console
 from pipelines.cli.run import lines
+from pipelines.report.write import write
 from pipelines.worlds import demo as world
 from pipelines.worlds.scoring import Score, score
 
 MARK = ".workertrail-demo"
+REPORT = "report.html"
 DELIVERY_SECONDS = 60.0
 
 
@@ -53,7 +58,10 @@ def demo(out: Path, seed: int, as_json_text: bool) -> None:
                 context.read, context.write, context.settings.alerts, until_done=DELIVERY_SECONDS
             )
         verified, refused = receiver.verified, receiver.refused
-    result = score(written.truth, context.read("SELECT * FROM findings WHERE status <> 'resolved'"))
+    report = write(context.settings.lake, out / REPORT, sources=context.settings.sources, config=context.config)
+    found = context.read("SELECT * FROM findings WHERE status <> 'resolved'")
+    result = score(written.truth, found)
+    told = {row["finding_uid"]: row for row in found.to_pylist()}
     if as_json_text:
         click.echo(
             as_json(
@@ -63,27 +71,35 @@ def demo(out: Path, seed: int, as_json_text: bool) -> None:
                     "verified": verified,
                     "refused": refused,
                     "score": asdict(result),
+                    "report": str(report.file),
                     "seconds": round(time.monotonic() - started, 1),
                 }
             )
         )
     else:
-        for line in [*lines(summary, delivered), *_attacks(result)]:
+        for line in [*lines(summary, delivered), *_attacks(result, told)]:
             say.print(printable(line))
         say.print(f"receiver {verified:,} signatures verified, {refused:,} refused")
+        say.print(f"report   {report.file}")
         say.print(f"took     {time.monotonic() - started:.0f} s")
-        say.print(f"look     workertrail --config {written.config} findings")
+        words = [command_line(), "--config", str(written.config)]
+        say.print(f"look     {shlex.join([*words, 'findings'])}")
     if refused or delivered.waiting or delivered.dead or verified == 0:
         raise click.exceptions.Exit(1)
 
 
-def _attacks(result: Score) -> list[str]:
-    """The summary of attacks, a line each: a miss is printed as a miss."""
+def _attacks(result: Score, findings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The summary of attacks, a line each: a miss is printed as a miss.
+
+    `findings` by their uid. An attack is told by the finding of the detector that is to find it.
+    """
     caught = sum(outcome.caught for outcome in result.outcomes)
     text = [f"attacks  {caught} of {len(result.outcomes)} caught"]
     for outcome in result.outcomes:
         word = "caught" if outcome.caught else "MISSED"
-        told = f"{outcome.severity}: {outcome.titles[0]}" if outcome.titles else f"nothing by {outcome.expected}"
+        hits = [findings[uid] for uid in outcome.finding_uids]
+        hits.sort(key=lambda row: row["detector"] != outcome.expected)
+        told = f"{hits[0]['severity']}: {hits[0]['title']}" if hits else f"nothing by {outcome.expected}"
         text.append(f"  {word}  {outcome.id} {outcome.scenario} ({outcome.worker})")
         text.append(f"          {told}")
     text.append(f"false    {len(result.false)} findings rest on no attack")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,19 +16,38 @@ Row = Mapping[str, Any]
 
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 STRENGTHS = {"proven": "green", "asserted": "yellow", "inferred": "magenta", "ambiguous": "red", "none": "red"}
+MEANINGS = {
+    "proven": "every hop is asserted by the system that issued the credential",
+    "asserted": "some hop rests on a name that the caller could choose",
+    "inferred": "joined by what it looks like, not by an identifier",
+    "ambiguous": "several workers fit",
+    "none": "nobody fits",
+}
+
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_BYTES_KEY = re.compile(r"(^|_)bytes(_|$)")
 
 
-def finding(row: Row, who: Row | None, chain_row: Row | None) -> Iterator[Text]:
-    """What a finding's first screen must answer: what, who, through what, since when, and what is expected."""
+def finding(
+    row: Row, who: Row | None, chain_row: Row | None, sent_by: str | None = None, review: Row | None = None
+) -> Iterator[Text]:
+    """What a finding's first screen must answer: what, who, through what, since when, and what is expected.
+
+    `sent_by` is the evidence of the delegator, `review` the latest row of `reviews` about the finding.
+    """
     yield Text.assemble((row["severity"].upper(), COLOURS[row["severity"]]), "  ", (printable(row["title"]), "bold"))
     yield _field("finding", f"{row['finding_uid']}  revision {row['revision']}, {row['status']}")
+    if review is not None:
+        yield _field("", decision(review))
     yield _field("detector", f"{row['detector']} {row['detector_version']}")
     yield _field("worker", row["worker"] or "nobody is attributed")
     if who is not None:
-        claim = f"{who['strength']}, confidence {who['confidence']:.2f}"
-        yield _field("attribution", claim + (f": {who['reason']}" if who["reason"] else ""))
+        claim = f"{who['strength']}, confidence {who['confidence']:.2f}: {MEANINGS[who['strength']]}"
+        yield _field("attribution", claim + (f" ({who['reason']})" if who["reason"] else ""))
         if who["delegator"]:
             yield _field("on behalf of", f"{who['delegator']} ({who['delegator_strength']})")
+            if sent_by:
+                yield _field("", f"by {sent_by}")
     yield _field("principal", row["principal"] or "-")
     yield _field("entity", row["entity"] or "-")
     yield _field("when", f"{instant(row['window_start'])} to {instant(row['window_end'])}")
@@ -37,17 +57,58 @@ def finding(row: Row, who: Row | None, chain_row: Row | None) -> Iterator[Text]:
         yield Text("who, hop by hop", style="bold")
         yield from path(who["path"] or [], who["worker"])
     if chain_row is not None:
-        yield _field("chain", f"{chain_row['chain_id']}  {chain_row['actions']:,} actions, {chain_row['strength']}")
+        size = f"{chain_row['actions']:,} {'action' if chain_row['actions'] == 1 else 'actions'}"
+        yield _field("chain", f"{chain_row['chain_id']}  {size}, {chain_row['strength']}")
+        yield _field("", "(a chain is as strong as the weakest of its actions; the attribution is this one's)")
 
 
 def _explained(text: str | None) -> Iterator[Text]:
     if not text:
         return
     yield Text("why", style="bold")
-    for key, value in json.loads(text).items():
-        if value not in (None, [], {}):
-            shown = value if isinstance(value, str) else json.dumps(value)
-            yield _field(f"  {key}", shown)
+    parts = {key: value for key, value in json.loads(text).items() if value not in (None, [], {})}
+    width = max(map(len, parts), default=0)
+    for key, value in parts.items():
+        yield _field(f"  {printable(key):<{width}}", told(key, value))
+
+
+def decision(review: Row) -> str:
+    """A row of `reviews` on one line."""
+    until = f" until {instant(review['until'])}" if review["until"] else ""
+    return (
+        f"{review['decision']} by {review['decided_by']} on {instant(review['decided_at'])}{until}: {review['reason']}"
+    )
+
+
+def told(key: str, value: object) -> str:
+    """A value of an explanation for people: sizes with their unit, whole numbers without a fraction."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return size(value) if _BYTES_KEY.search(key) else number(value)
+    if isinstance(value, list):
+        return ", ".join(told(key, each) for each in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {told(str(name), each)}" for name, each in value.items())
+    return str(value)
+
+
+def size(count: float) -> str:
+    """Bytes with three digits of their unit and in full: `2.98 GB (2,984,001,374 bytes)`; MB is 10^6."""
+    whole = f"{number(count)} bytes"
+    for unit, name in _UNITS:
+        if abs(count) >= unit:
+            return f"{count / unit:.3g} {name} ({whole})"
+    return whole
+
+
+def number(value: float) -> str:
+    """`3,600`, `0.85`: whole numbers in full, others with four digits."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:.4g}"
 
 
 def path(hops: Sequence[Row], worker: str | None) -> Iterator[Text]:
@@ -74,8 +135,9 @@ def evidence(rows: Sequence[Row], total: int) -> Iterator[Text]:
     for row in rows:
         action = json.loads(row["action"])
         yield Text(f"  {act(action)}")
-        place = f"{row['object_uri']} record {row['ordinal']}, sha256 {row['object_sha256']}"
-        yield Text(f"      {printable(row['action_uid'])}  {printable(place)}", style="dim")
+        yield Text(f"      {printable(row['action_uid'])}", style="dim")
+        yield Text(f"      record {row['ordinal']} of {printable(row['object_uri'] or '?')}", style="dim")
+        yield Text(f"      sha256 {row['object_sha256']}", style="dim")
     if total > len(rows):
         yield Text(f"  and {total - len(rows):,} more (--json shows all)")
 

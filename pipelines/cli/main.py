@@ -1,58 +1,32 @@
-"""The `workertrail` command."""
+"""The `workertrail` program: runs the command, and turns what went wrong into a message and an exit code.
+
+Nothing heavy is imported before `main` runs, so that an interruption is answered from the first second.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import os
 import sys
-from pathlib import Path
 
-import click
-import duckdb
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
 
-from detectors.located import Problems
-from pipelines import cli
-from pipelines.cli.context import Context
-from pipelines.lake.migrations import SchemaError
-from pipelines.lake.store import LakeError
-
-_NOT_COMMANDS = {"main", "context"}
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("workertrail.yaml"),
-    show_default=True,
-    help="The configuration; paths in it are relative to it.",
-)
-@click.pass_context
-def workertrail(context: click.Context, config: Path) -> None:
-    """Who did it, on whose authority, and was it allowed: the trails of autonomous workers, put together again."""
-    context.obj = Context(config)
-
-
-for _module in pkgutil.iter_modules(cli.__path__):
-    if _module.name not in _NOT_COMMANDS:
-        _values = list(vars(importlib.import_module(f"{cli.__name__}.{_module.name}")).values())
-        _inner = {id(one) for group in _values if isinstance(group, click.Group) for one in group.commands.values()}
-        for _value in _values:
-            if isinstance(_value, click.Command) and _value.name is not None and id(_value) not in _inner:
-                workertrail.add_command(_value)
+PIPE_CLOSED = 141
+"""128 + SIGPIPE: the reader of the output (`head`, say) wanted no more of it."""
 
 
 def main() -> None:
-    """Run the command; what is wrong goes to standard error, one line each, with exit code 2."""
+    """Run the command; what is wrong goes to standard error, one line each, with exit code 1 or 2."""
     try:
-        workertrail(standalone_mode=True)
-    except Problems as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        sys.exit(2)
-    except (LakeError, SchemaError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    except duckdb.Error as error:
-        click.echo(f"the store refused: {error}", err=True)
-        sys.exit(2)
+        from pipelines.cli.root import run  # noqa: PLC0415 - see the module's head
+
+        code = run()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted: what was committed stands, and the same command goes on from there", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = PIPE_CLOSED
+    sys.exit(code)

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.cli import drawing
-from pipelines.cli.context import Context, as_json, console, pass_context
+from pipelines.cli.context import Context, as_json, beginnings, console, is_narrow, pass_context, uid_length
 from pipelines.lake.select import read_only
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -50,8 +51,29 @@ def findings(
     )
     if as_json_text:
         context.print_table(table, True)
-        return
-    context.print_table(table.select(["finding_uid", "severity", "worker", "detector", "window_start", "title"]), False)
+    elif not table.num_rows:
+        click.echo("no finding is like that" if any((status, worker, detector)) else "there are no findings")
+    elif is_narrow():
+        _print_narrow(context, table)
+    else:
+        columns = ["finding_uid", "severity", "status", "worker", "detector", "window_start", "title"]
+        context.print_table(table.select(columns), False)
+
+
+def _print_narrow(context: Context, table: pa.Table) -> None:
+    """What fits on a terminal of 80 columns: as much of the uid as `show` needs, the day, the title (which names
+    the worker)."""
+    names = ["uid", "severity", "day", "status", "title"]
+    if set(table["status"].to_pylist()) <= {"open"}:
+        names.remove("status")
+    short = {
+        "uid": beginnings(table["finding_uid"], uid_length(context, "findings", "finding_uid")),
+        "severity": table["severity"],
+        "day": pc.strftime(table["window_start"], format="%m-%d"),
+        "status": table["status"],
+        "title": table["title"],
+    }
+    context.print_table(pa.table(short).select(names), False, whole=names[:-1])
 
 
 @click.command()
@@ -68,6 +90,9 @@ def show(context: Context, uid: str, as_json_text: bool) -> None:
     evidence.sort(key=lambda row: (listed.get(row["action_uid"], len(listed)), row["action_uid"]))
     worst = finding["evidence"][0] if finding["evidence"] else None
     who = context.read("SELECT * FROM attributions WHERE action_uid = ?", [worst]).to_pylist()
+    reviewed = context.read(
+        "SELECT * FROM reviews WHERE subject = ? ORDER BY decided_at", [finding["finding_uid"]]
+    ).to_pylist()
     chain_rows = context.read("SELECT * FROM chains WHERE chain_id = ?", [finding["chain_id"]]).to_pylist()
     if as_json_text:
         for row in evidence:
@@ -79,16 +104,39 @@ def show(context: Context, uid: str, as_json_text: bool) -> None:
                     "finding": finding,
                     "attribution": who[0] if who else None,
                     "chain": chain_rows[0] if chain_rows else None,
+                    "reviews": reviewed,
                     "evidence": evidence,
                 }
             )
         )
         return
-    out = console()
-    for line in drawing.finding(finding, who[0] if who else None, chain_rows[0] if chain_rows else None):
+    out = console(wrap=False)
+    drawn = drawing.finding(
+        finding,
+        who[0] if who else None,
+        chain_rows[0] if chain_rows else None,
+        _sent_by(context, who[0]) if who else None,
+        reviewed[-1] if reviewed else None,
+    )
+    for line in drawn:
         out.print(line)
     for line in drawing.evidence(evidence[:MAX_SHOWN_EVIDENCE], len(evidence)):
         out.print(line)
+
+
+def _sent_by(context: Context, who: dict[str, Any]) -> str | None:
+    """The evidence that a worker acts for its delegator: the grant on the way up that says so, else the act itself."""
+    ways = [hop["evidence"] for hop in who["path"] or []]
+    granted = context.read(
+        "SELECT mechanism, action_uid FROM grants WHERE delegator = ? AND list_contains(?, action_uid)"
+        " ORDER BY issued_at, action_uid LIMIT 1",
+        [who["delegator"], ways],
+    ).to_pylist()
+    if granted:
+        return f"{granted[0]['mechanism']}  {granted[0]['action_uid']}"
+    action = who["action_uid"]
+    said = context.read("SELECT 1 FROM actions WHERE action_uid = ? AND delegator = ?", [action, who["delegator"]])
+    return f"the record itself  {action}" if said.num_rows else None
 
 
 @click.command()
@@ -110,7 +158,7 @@ def chain(context: Context, chain_id: str, limit: int, as_json_text: bool) -> No
     if as_json_text:
         click.echo(as_json({"chain": row, "actions": actions}))
         return
-    out = console()
+    out = console(wrap=False)
     for line in drawing.chain(row, actions):
         out.print(line)
 

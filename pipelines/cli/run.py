@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 
 import click
 from filelock import Timeout
 
 from detectors.findings import printable
 from detectors.manifest import warnings
+from pipelines import review
 from pipelines import run as work
 from pipelines.alerts import deliver as delivery
 from pipelines.alerts.deliver import DeliverySummary
 from pipelines.alerts.destination import Unusable, all_destinations
-from pipelines.cli.context import Context, as_json, console, pass_context
+from pipelines.alerts.states import OPEN
+from pipelines.cli.context import Context, as_json, console, counted, instant, pass_context
 from pipelines.pull import files
+
+SHOWN_REASONS = 5
+"""How many reasons of records that could not be read are printed; the rest is counted."""
 
 
 @click.command()
@@ -23,20 +31,76 @@ from pipelines.pull import files
 def run(context: Context, as_json_text: bool) -> None:
     """Pull to alerts once, and one pass of delivery.
 
-    Exit code 1 where a file could not be read or a detector failed; everything else was done all the same.
+    Exit code 1 where a file could not be read, a detector failed or an alert is not delivered; everything else was
+    done all the same, and the next run goes on from there.
     """
     what = work.plan(context.settings)
+    started = work.utc_now()
+    reopened = review.reopen_passed(context.settings, started)
     out = console()
     with out.status("pulling") as status:
         summary = work.run(what, lambda text: status.update(printable(text)) if out.is_terminal else None)
     delivered = deliver_once(context)
+    errors = _errors_since(context, started) if summary.pulled.errors else []
+    left = [] if delivered is ELSEWHERE else undelivered(context)
+    noted = [*_unmatched(context)]
     if as_json_text:
-        click.echo(as_json({"run_id": what.run_id, **asdict(summary), "delivery": asdict(delivered)}))
+        told = {
+            "reopened": reopened,
+            "errors": errors,
+            "undelivered": left,
+            "warnings": noted,
+            "delivery": asdict(delivered),
+        }
+        click.echo(as_json({"run_id": what.run_id, **asdict(summary), **told}))
     else:
-        for line in lines(summary, delivered):
+        for line in [*lines(summary, delivered, errors), *map(_waits, left)]:
             out.print(printable(line))
-    if summary.unreadable or summary.failures:
+        if reopened:
+            out.print(
+                f"reviews  {counted(reopened, 'finding is', 'findings are')} open again: what was decided has ended"
+            )
+        for line in noted:
+            out.print(printable(f"warning: {line}"))
+    if summary.unreadable or summary.failures or left:
         raise click.exceptions.Exit(1)
+
+
+def _errors_since(context: Context, started: datetime) -> list[dict[str, Any]]:
+    """Why records could not be read since a time (naive UTC), by source and reason, the most frequent first."""
+    rows: list[dict[str, Any]] = context.read(
+        """
+        SELECT source, coalesce(reason, 'no reason') AS reason, count(*) AS records FROM records
+        WHERE outcome = 'error' AND ingested_at >= ? GROUP BY ALL ORDER BY records DESC, source, reason
+        """,
+        [started],
+    ).to_pylist()
+    return rows
+
+
+def undelivered(context: Context) -> list[dict[str, Any]]:
+    """The destinations that have not got all their alerts: how many wait, why, and when the next is tried."""
+    if not context.settings.lake.exists:
+        return []
+    rows: list[dict[str, Any]] = context.read(
+        f"""
+        SELECT destination, count(*) AS alerts, arg_max(last_error, last_attempt) AS why,
+               min(next_attempt_at) AS next_attempt_at
+        FROM ({OPEN}) WHERE revision >= newest GROUP BY destination ORDER BY destination
+        """
+    ).to_pylist()
+    return rows
+
+
+def _waits(row: dict[str, Any]) -> str:
+    """An entry of `undelivered` on one line."""
+    why = row["why"] or "it was not tried"
+    due = row["next_attempt_at"]
+    when = f"tried again from {instant(due)} on, by the next run or `alerts deliver`" if due else "not tried again"
+    return f"waiting  {row['destination']}: {counted(row['alerts'], 'alert')}: {why}; {when}"
+
+
+ELSEWHERE = DeliverySummary(problems=("another delivery is under way; it sends what waits",))
 
 
 def deliver_once(context: Context) -> DeliverySummary:
@@ -47,28 +111,32 @@ def deliver_once(context: Context) -> DeliverySummary:
         with context.delivery_lock():
             return delivery.deliver(context.read, context.write, context.settings.alerts)
     except Timeout:
-        return DeliverySummary(problems=("another delivery is under way; it sends what waits",))
+        return ELSEWHERE
 
 
-def lines(summary: work.Summary, delivered: DeliverySummary) -> list[str]:
-    """The summary of a run for people."""
+def lines(summary: work.Summary, delivered: DeliverySummary, errors: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """The summary of a run for people; `errors` are rows of source, reason and records."""
     pulled = summary.pulled
     text = [
-        f"pulled   {pulled.objects:,} objects: {pulled.records:,} records = {pulled.actions:,} actions"
-        f" + {pulled.errors:,} errors + {pulled.duplicates:,} duplicates + {pulled.skipped:,} skipped;"
-        f" {pulled.grants:,} grants"
+        f"pulled   {counted(pulled.objects, 'object')}: {counted(pulled.records, 'record')} ="
+        f" {counted(pulled.actions, 'action')} + {counted(pulled.errors, 'error')}"
+        f" + {counted(pulled.duplicates, 'duplicate')} + {pulled.skipped:,} skipped; {counted(pulled.grants, 'grant')}"
     ]
     if pulled.known_objects:
-        text.append(f"         {pulled.known_objects:,} objects were known already")
+        known = counted(pulled.known_objects, "object was", "objects were")
+        text.append(f"         {known} known already")
     if summary.held_back:
         text.append(f"         {summary.held_back:,} bytes of unfinished lines wait for the next run")
+    text += [f"error    {row['source']}: {row['records']:,} x {row['reason']}" for row in errors[:SHOWN_REASONS]]
+    if len(errors) > SHOWN_REASONS:
+        text.append(f"error    and {counted(len(errors) - SHOWN_REASONS, 'other reason')}: see records in `query`")
     text += [f"unread   {problem}" for problem in summary.unreadable]
     if summary.stitched is None:
         text.append("stitched nothing new")
     else:
         bindings, chains = summary.stitched.bindings, summary.stitched.chains
         text.append(
-            f"stitched {bindings.added:,} bindings and {chains.added:,} chains changed;"
+            f"stitched {counted(bindings.added, 'binding')} and {counted(chains.added, 'chain')} changed;"
             f" {bindings.same:,} and {chains.same:,} stand"
         )
     if summary.findings is None:
@@ -76,8 +144,8 @@ def lines(summary: work.Summary, delivered: DeliverySummary) -> list[str]:
     else:
         found = summary.findings
         text.append(
-            f"detected {found.opened:,} findings opened, {found.revised:,} revised, {found.resolved:,} resolved;"
-            f" {found.alerts:,} alerts written"
+            f"detected {counted(found.opened, 'finding')} opened, {found.revised:,} revised,"
+            f" {found.resolved:,} resolved; {counted(found.alerts, 'alert')} written"
         )
     text += [f"failed   detector {failure.detector}: {failure.error}" for failure in summary.failures]
     text.append(
@@ -85,6 +153,22 @@ def lines(summary: work.Summary, delivered: DeliverySummary) -> list[str]:
         f" {delivered.waiting:,} waiting"
     )
     return text + [f"         {problem}" for problem in delivered.problems]
+
+
+def _unmatched(context: Context) -> list[str]:
+    """The sources whose glob matches no file."""
+    return [
+        f"{context.config}: source {source.name}: no file matches {source.pattern!r} yet"
+        for source in context.settings.sources
+        if not files.find(source.pattern, source.base)
+    ]
+
+
+def _detectors(what: work.Plan) -> str:
+    """How many detectors of which kind there are: one is a model, Sigma rules are known by their class."""
+    sigma = sum("sigma" in type(one).__module__ for one in what.detectors)
+    sql = len(what.detectors) - sigma
+    return f"{counted(sql, 'SQL detector')}, {counted(sigma, 'Sigma rule')} and 1 model"
 
 
 def _unusable(context: Context) -> list[str]:
@@ -105,13 +189,12 @@ def _unusable(context: Context) -> list[str]:
 def check(context: Context, as_json_text: bool) -> None:
     """Validate configuration, manifests and rules, and see what each source would read."""
     what = work.plan(context.settings)
-    noted = [str(problem) for problem in warnings(list(what.manifests))]
-    sources = []
-    for source in context.settings.sources:
-        found = len(files.find(source.pattern, source.base))
-        sources.append({"source": source.name, "format": source.format.name, "files": found})
-        if not found:
-            noted.append(f"{context.config}: source {source.name}: no file matches {source.pattern!r} yet")
+    noted = [str(problem) for problem in warnings(list(what.manifests), work.utc_now())]
+    sources: list[dict[str, Any]] = [
+        {"source": source.name, "format": source.format.name, "files": len(files.find(source.pattern, source.base))}
+        for source in context.settings.sources
+    ]
+    noted += _unmatched(context)
     noted += [f"{context.config}: alerts: {problem}" for problem in _unusable(context)]
     if as_json_text:
         click.echo(
@@ -128,10 +211,10 @@ def check(context: Context, as_json_text: bool) -> None:
         return
     out = console()
     out.print(
-        f"{len(what.manifests)} workers, {len(what.detectors) + 1} detectors, {len(sources)} sources,"
-        f" {len(context.settings.alerts)} destinations: all valid"
+        f"{counted(len(what.manifests), 'worker')}, {_detectors(what)}, {counted(len(sources), 'source')},"
+        f" {counted(len(context.settings.alerts), 'destination')}: all valid"
     )
     for source_row in sources:
-        out.print(f"  {source_row['source']}: {source_row['files']:,} files of {source_row['format']}")
+        out.print(f"  {source_row['source']}: {counted(source_row['files'], 'file')} of {source_row['format']}")
     for line in noted:
         out.print(printable(f"warning: {line}"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from detectors import behaviour_head, catalogue, rules, scope
-from detectors.engine import Engine
+from detectors import approvals, behaviour_head, catalogue, rules, scope, sigma_rules
 from detectors.rules import Detector, Failure
 from pipelines import schema
-from pipelines.detect import coverage, manifests, provide
+from pipelines.detect import coverage, manifests, provide, sigma
+from pipelines.detect.load import Loaded, load
 from pipelines.detect.revise import Revised, revise
 from pipelines.ingest.commit import stage_row
 from pipelines.lake.duckdb_engine import DuckDBEngine
@@ -32,9 +32,9 @@ class Detected:
     failures: tuple[Failure, ...]
 
 
-def detectors(settings: Settings) -> list[Detector]:
-    """The SQL detectors of the catalogue and of the user's folders. Raises `Problems`."""
-    return [one for folder in (CATALOGUE, *settings.rules) for one in rules.load(folder)]
+def detectors(settings: Settings) -> list[Loaded]:
+    """The SQL detectors and Sigma rules of the catalogue and of the user's folders. Raises `Problems`."""
+    return load((CATALOGUE, *settings.rules))
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,28 @@ class Judged:
     failures: tuple[Failure, ...]
 
 
-def judge(engine: Engine, loaded: Sequence[Detector], sources: Sequence[Source], current: Sequence[str]) -> Judged:
+def judge(
+    engine: DuckDBEngine,
+    loaded: Sequence[Loaded],
+    sources: Sequence[Source],
+    current: Sequence[str],
+    seconds: float | None = None,
+) -> Judged:
     """Judge every action by scope, rules and behaviour. A detector that fails fails alone.
+
+    So does one of whose statements takes longer than `seconds`.
 
     The engine's connection must not be in a transaction: the first failure would end it for all others.
     """
     manifests.provide(engine, current)
     provide.provide(engine, provide.sources_table(sources))
     scope.judge(engine)
-    judged = rules.judge(engine, loaded)
-    failures = list(judged.failures)
-    found, models = [judged.findings], schema.MODELS.arrow.empty_table()
+    approvals.judge(engine)
+    limited = engine.limited(seconds)
+    judged = rules.judge(limited, [one for one in loaded if isinstance(one, Detector)])
+    matched = sigma.judge(limited, [one for one in loaded if isinstance(one, sigma_rules.Rule)])
+    failures = [*judged.failures, *matched.failures]
+    found, models = [judged.findings, matched.findings], schema.MODELS.arrow.empty_table()
     try:
         # scikit-learn takes longer to import than most commands take to run.
         from detectors import behaviour  # noqa: PLC0415
@@ -73,7 +84,7 @@ def commit(
     writer: Writer,
     judged: Judged,
     settings: Settings,
-    loaded: Sequence[Detector],
+    loaded: Sequence[Loaded],
     *,
     run_id: str,
     now: datetime,
@@ -98,7 +109,7 @@ def _record_models(writer: Writer, models: pa.Table) -> None:
     writer.append(schema.MODELS, pa.Table.from_pylist(rows, schema=schema.MODELS.arrow))
 
 
-def _record_versions(writer: Writer, loaded: Sequence[Detector], now: datetime) -> None:
+def _record_versions(writer: Writer, loaded: Sequence[Loaded], now: datetime) -> None:
     """Keep the text of every detector version that ever judged, so that a finding can be repeated."""
     stored = writer.connection.execute("SELECT detector, version FROM lake.detector_versions").fetchall()
     rows = [

@@ -21,12 +21,13 @@ from pipelines.lake.store import Writer
 def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datetime) -> int:
     """Add the versions that the lake does not have as each worker's latest; how many.
 
-    Files are named relative to `base` (the configuration's folder), so that a finding reads the same anywhere.
+    Files are named relative to `base` (the configuration's folder), so that a finding reads the same anywhere. A
+    worker whose manifest is gone from the folder keeps its last version.
     """
     stored = writer.connection.execute(
-        "SELECT worker, sha256, effective_from FROM lake.manifests ORDER BY worker, effective_from NULLS FIRST"
+        "SELECT worker, sha256 FROM lake.manifests ORDER BY recorded_at NULLS FIRST, effective_from NULLS FIRST, sha256"
     ).fetchall()
-    latest = {worker: sha for worker, sha, _ in stored}
+    latest = dict(stored)
     rows = [
         {
             "worker": one.worker,
@@ -36,6 +37,7 @@ def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datet
             "document": one.document,
             "lines": json.dumps(one.lines),
             "changed_by": None,
+            "recorded_at": now,
         }
         for one in manifests
         if latest.get(one.worker) != one.sha256
@@ -52,25 +54,14 @@ def _start(manifest: Manifest, otherwise: datetime | None) -> datetime | None:
 
 
 def provide(engine: Engine, current: Iterable[str]) -> None:
-    """From the lake's `manifests` make the manifest tables of `detectors.manifest_tables`, and `current_manifests`."""
+    """From the lake's `manifests` make the tables of `detectors.manifest_tables`, and `current_manifests`.
+
+    `current` are the SHA-256 of the manifests that are in the folder now.
+    """
     versions = [
-        Version(row["effective_from"], row["document"], row["file"], row["sha256"], row["lines"])
+        Version(row["effective_from"], row["document"], row["file"], row["sha256"], row["lines"], row["recorded_at"])
         for row in engine.query("SELECT * FROM manifests").to_pylist()
     ]
     for name, table in manifest_tables.tables(versions).items():
         engine.let(name, table)
     engine.let("current_manifests", pa.table({"manifest_sha": pa.array(sorted(current), pa.string())}))
-
-
-def owners(engine: Engine) -> None:
-    """Reduce `identities` to what binds: those of the manifests in the folder, and older ones that nobody else took."""
-    engine.let("all_identities", "SELECT * FROM identities")
-    engine.let(
-        "identities",
-        """
-        SELECT DISTINCT uid, uid_like, is_pattern, worker, shared FROM all_identities
-        WHERE manifest_sha IN (SELECT manifest_sha FROM current_manifests)
-           OR uid NOT IN (SELECT uid FROM all_identities
-                          WHERE manifest_sha IN (SELECT manifest_sha FROM current_manifests))
-        """,
-    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from detectors.addresses import let_addresses
 from detectors.engine import Engine
 from detectors.provided import ATTRIBUTION, SOURCES
 from pipelines import schema
@@ -13,13 +14,19 @@ from pipelines.formats import all_formats
 from pipelines.lake.views import attributions_sql
 from pipelines.settings import Source
 
+_HORIZONS = """
+    SELECT source, coalesce(max(time) FILTER (WHERE time <= ingested_at + INTERVAL 1 DAY), max(time)) AS horizon
+    FROM actions GROUP BY source
+"""
+"""A record from the future (a broken clock) does not say that its source has told everything until then."""
+
 _FROM_ATTRIBUTION = {"delegator": "coalesce(t.delegator, a.delegator)"}
 
 
 def provide(engine: Engine, sources: pa.Table) -> None:
-    """`attributed`, `contested`, `horizons`, `sources`, `observes` and `roles`; the manifest tables must be there.
+    """`attributed`, `contested`, `addresses`, `horizons`, `sources`, `observes` and `roles`.
 
-    `sources` has the columns of `detectors.provided.SOURCES`.
+    The manifest tables must be there. `sources` has the columns of `detectors.provided.SOURCES`.
     """
     engine.let("sources", sources)
     engine.let("attributions_now", attributions_sql())
@@ -37,7 +44,8 @@ def provide(engine: Engine, sources: pa.Table) -> None:
             WHERE {which}
             """,
         )
-    engine.let("horizons", "SELECT source, max(time) AS horizon FROM actions GROUP BY source")
+    let_addresses(engine)
+    engine.let("horizons", _HORIZONS)
     engine.let(
         "roles",
         """

@@ -12,6 +12,10 @@ must list both. The EC2 metadata service's AssumeRole says nothing of the role's
 
 A role's or user's ARN is built from its bare name without a path where no response tells the path.
 `DeleteLoginProfile` ends no more than a password; its grant names the user, whose keys live on.
+
+`CreateLoginProfile` and `UpdateLoginProfile` issue nothing here. A password has no identifier: the sessions that it
+opens name the user alone, so the only child could be the user, and with him every key and session that he ever had
+would lead up to whoever set the password. Their actions are `obtains: other`, which is what detectors read.
 """
 
 from __future__ import annotations

@@ -55,13 +55,16 @@ _PARAMETERS = (
     "sessionToken", "auth_token", "x_token", "jwt", "token", "subject_token", "actor_token", "sig", "signature",
     "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "code", "client_secret", "secret",
     "client_assertion", "assertion", "SAMLResponse", "SharedAccessSignature", "SharedAccessKey", "AccountKey",
-    "api_key", "api-key", "apikey", "key", "password", "passwd", "pwd",
+    "api_key", "api-key", "apikey", "key", "password", "passwd", "pwd", "pass", "passphrase", "passcode",
+    "auth", "authorization", "auth_key", "authkey", "private_token", "ticket", "otp",
+    "session", "session_id", "sessionid", "jsessionid", "phpsessid", "sid",
 )  # fmt: skip
 """Parameters of queries and form bodies whose values are secrets, in any letter case."""
 
 _PARAMETER_ENDS = (
     "token", "jwt", "sig", "signature", "code", "secret", "assertion", "SAMLResponse", "key", "Key",
-    "password", "passwd", "pwd",
+    "password", "passwd", "pwd", "pass", "passphrase", "passcode", "auth", "authorization", "ticket",
+    "otp", "session", "session_id", "sessionid", "sid",
 )  # fmt: skip
 
 _MEMBERS = (
@@ -70,6 +73,9 @@ _MEMBERS = (
     "private_key", "privateKey", "x-api-key", "cookie", "set-cookie",
 )  # fmt: skip
 """Members of JSON objects whose strings are secrets, in any letter case, in JSON within JSON too."""
+
+_ESCAPED_LETTER = r"\\u00(?:[46][1-9A-Fa-f]|[57][0-9Aa])"
+"""A letter as a JSON escape: no writer escapes those, but a name of a secret could be hidden so."""
 
 _TOKEN = r"[A-Za-z0-9._~+/-]{16,}=*|[A-Za-z._~+/-]*[0-9][A-Za-z0-9._~+/-]*=*|[A-Za-z0-9._~+/-]+="
 """What follows an authentication scheme: long, or with a digit or `=`, so that "Bearer required" is none."""
@@ -100,11 +106,19 @@ GENERAL: tuple[General, ...] = (
         spans=True,
     ),
     General(("://",), Secret(r"""://[^\s"'\\/@:?#<>]*:([^\s"'\\/@?#<>]+)@""")),
+    General(("://",), Secret(r"""://([A-Za-z0-9._~%+=-]{16,})@""")),
     General(
         tuple(f"{name}{equals}" for name in _cases(*_PARAMETER_ENDS) for equals in ("=", "%3D")),
         Secret(rf"""(?i)(?:^|[?&;\s"'(,]|u0026|%26|%3F)(?:{_any(_PARAMETERS)})(?:=|%3D)([^\s"'\\&;,<>#|\]}})]+)"""),
     ),
-    General(_cases(*_MEMBERS), Secret(rf"""(?i)"(?:{_any(_MEMBERS)})"\s*:\s*"((?:[^"\\]|\\.)+)""" + '"'), spans=True),
+    General(
+        _cases(*_MEMBERS), Secret(rf"""(?i)"(?:{_any(_MEMBERS)})"\s*:\s*"((?:[^"\\]|\\.)+)(?:"|\\?$)"""), spans=True
+    ),
+    General(
+        tuple(rf"\u00{digit}" for digit in "4567"),
+        Secret(rf"""(?i)"(?:[^"\\]|\\.)*{_ESCAPED_LETTER}(?:[^"\\]|\\.)*"\s*:\s*"((?:[^"\\]|\\.)+)(?:"|\\?$)"""),
+        spans=True,
+    ),
     General(_cases(*_MEMBERS), Secret(rf"""(?i)\\+"(?:{_any(_MEMBERS)})\\+"\s*:\s*\\+"([^"\\]+)"""), spans=True),
 )
 

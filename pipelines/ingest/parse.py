@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +22,9 @@ from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
+
+FIRST_TIME, LAST_TIME = datetime(1970, 1, 1), datetime(2200, 1, 1)
+"""Manifests can speak of no other times."""
 
 _SPOOLED = pa.schema(
     [
@@ -90,7 +95,20 @@ def parse_records(engine: Engine, source: Source, records: pa.Table) -> tuple[pa
 
 
 def _actions(source: Source, records: pa.Table) -> pa.Table:
-    return rows(source.format.actions(_mended(records), source.options), ACTIONS_OUT)
+    return _believable(rows(source.format.actions(_mended(records), source.options), ACTIONS_OUT))
+
+
+def _believable(actions: pa.Table) -> pa.Table:
+    """Actions whose time is no time that a log is written at become errors: one year 9999 would end all windows."""
+    time = pl.Series(actions["time"])
+    odd = ((time < FIRST_TIME) | (time >= LAST_TIME)).fill_null(value=False)
+    if not odd.any():
+        return actions
+    said = f"its time lies outside {FIRST_TIME:%Y} to {LAST_TIME.year - 1}"
+    for name, otherwise in (("outcome", "error"), ("reason", said)):
+        at = actions.column_names.index(name)
+        actions = actions.set_column(at, name, pc.if_else(odd.to_arrow(), otherwise, actions[name]))
+    return actions
 
 
 def _grants(source: Source, records: pa.Table) -> pa.Table:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Timer
 
 import duckdb
 import pyarrow as pa
 
 ROWS_A_BATCH = 100_000
+
+
+class TooLong(Exception):
+    """A statement was stopped because its time was over."""
 
 
 def _ignore(_sql: str) -> None:
@@ -17,10 +23,18 @@ def _ignore(_sql: str) -> None:
 
 @dataclass
 class DuckDBEngine:
-    """See `detectors.engine.Engine`. `on_sql` hears every text that `let` and `query` are given."""
+    """See `detectors.engine.Engine`. `on_sql` hears every text that `let` and `query` are given.
+
+    With `seconds` no statement runs for longer: it is stopped, and TooLong is raised.
+    """
 
     connection: duckdb.DuckDBPyConnection
     on_sql: Callable[[str], None] = field(default=_ignore)
+    seconds: float | None = None
+
+    def limited(self, seconds: float | None) -> DuckDBEngine:
+        """The same engine with the same tables, whose statements are stopped after so many seconds (null: never)."""
+        return replace(self, seconds=seconds)
 
     def each(self, name: str, table: str, function: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> None:
         reader = self.connection.execute(f'SELECT * FROM "{table}"').to_arrow_reader(ROWS_A_BATCH)
@@ -30,7 +44,8 @@ class DuckDBEngine:
     def let(self, name: str, source: str | pa.Table) -> None:
         if isinstance(source, str):
             self.on_sql(source)
-            self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {source}')
+            with self._in_time():
+                self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {source}')
             return
         self.connection.register("_handed_over", source)
         try:
@@ -40,4 +55,20 @@ class DuckDBEngine:
 
     def query(self, sql: str) -> pa.Table:
         self.on_sql(sql)
-        return self.connection.execute(sql).to_arrow_table()
+        with self._in_time():
+            return self.connection.execute(sql).to_arrow_table()
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        if self.seconds is None:
+            yield
+            return
+        timer = Timer(self.seconds, self.connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise TooLong(f"stopped after {self.seconds:g} s") from error
+        finally:
+            timer.cancel()

@@ -16,12 +16,9 @@ from filelock import FileLock, Timeout
 
 from pipelines import schema
 from pipelines.lake import extensions, migrations
+from pipelines.lake.lock import LakeError, held
 
-LOCK_WAIT_SECONDS = 600.0
-
-
-class LakeError(Exception):
-    """The lake cannot be opened or written; the text says why and what to do."""
+__all__ = ["Lake", "LakeError", "Writer", "current_snapshot", "literal", "prepare_folders"]
 
 
 @dataclass(frozen=True)
@@ -53,26 +50,26 @@ class Lake:
 
         Raises LakeError where the lock is not had within ten minutes or the catalog cannot be opened.
         """
+        with self.maintaining() as connection:
+            connection.execute("BEGIN")
+            writer = Writer(connection, current_snapshot(connection))
+            yield writer
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def maintaining(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The writer's connection and lock without a transaction: each statement commits by itself.
+
+        Raises LakeError as `writing` does.
+        """
         prepare_folders(self)
-        lock = FileLock(self.catalog.parent / "writer.lock", timeout=LOCK_WAIT_SECONDS, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout:
-            waited = f"{LOCK_WAIT_SECONDS:.0f} s"
-            msg = f"another run has held {lock.lock_file} for over {waited}; see what it does, then run again"
-            raise LakeError(msg) from None
-        try:
+        with held(self.catalog.parent / "writer.lock"):
             connection = self._attach(read_only=False)
             try:
                 migrations.migrate(connection)
-                connection.execute("BEGIN")
-                writer = Writer(connection, current_snapshot(connection))
-                yield writer
-                connection.execute("COMMIT")
+                yield connection
             finally:
                 connection.close()
-        finally:
-            lock.release()
 
     @contextmanager
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

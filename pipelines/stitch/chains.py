@@ -60,5 +60,7 @@ def chain(engine: Engine) -> None:
         LEFT JOIN chain_roots AS r ON r.chain_id = c.chain_id
         LEFT JOIN hops AS h ON h.child = r.root_uid
         LEFT JOIN bound AS u ON u.uid = h.parent
+            AND c.started_at >= coalesce(u.valid_from, TIMESTAMP '0001-01-01')
+            AND c.started_at < coalesce(u.valid_to, TIMESTAMP '9999-12-31')
         """,
     )

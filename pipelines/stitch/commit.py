@@ -11,8 +11,8 @@ from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.replace import Changes, replace
 from pipelines.lake.store import Writer
 from pipelines.lake.views import attributions_sql
-from pipelines.stitch.bindings import bind
 from pipelines.stitch.chains import chain
+from pipelines.stitch.epochs import bind_over_time
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Stitched:
 
 
 def commit(writer: Writer, engine: DuckDBEngine, *, run_id: str, now: datetime, inputs_sha256: str) -> Stitched:
-    """Recompute bindings and chains from grants, acts_as, actions and `identities`, and write what differs."""
-    bind(engine)
+    """Recompute bindings and chains from grants, acts_as, actions and `identity_claims`, and write what differs."""
+    bind_over_time(engine)
     engine.let("attributed_all", attributions_sql(bindings="bound"))
     chain(engine)
     stitched = Stitched(
-        bindings=replace(writer, schema.BINDINGS, "bound", key=("uid",)),
+        bindings=replace(writer, schema.BINDINGS, "bound", key=("uid", "valid_from")),
         chains=replace(writer, schema.CHAINS, "chained", key=("chain_id",)),
     )
     stage_row(writer, run_id, "b", now, inputs_sha256)

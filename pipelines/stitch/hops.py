@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from detectors.engine import Engine
-from pipelines.stitch.strength import ASSERTED, PROVEN, rank
+from pipelines.stitch.strength import ASSERTED, PROVEN, named, rank
 
 _LABEL_IDS_FROM = 1_000_000_000_000
 """Hop ids of labels start here, above those of `hops`."""
 
 
 def issues(engine: Engine) -> None:
-    """`issues`: a row an issuing grant whose evidence is not contested; `for_other` where it was made for another."""
+    """`issues`: a row an issuing grant whose evidence is not contested; `for_other` where it was made for another.
+
+    Two deeds by two credentials may issue what has one name (two sessions of one role and one name within a
+    second): then no record tells which of them a use belongs to, and each is `asserted` at most.
+    """
     engine.let(
-        "issues",
+        "issuing",
         f"""
-        SELECT g.*, {rank("g.strength")} AS place, coalesce(a.obtains = 'other', false) AS for_other
+        SELECT g.*, {rank("g.strength")} AS rank, coalesce(a.obtains = 'other', false) AS for_other,
+               coalesce(a.deed_uid, g.action_uid) AS deed_uid, coalesce(a.is_primary, true) AS is_primary
         FROM grants AS g
         LEFT JOIN actions AS a ON a.action_uid = g.action_uid
         WHERE g.kind = 'issue' AND g.child_uid IS NOT NULL AND a.flag IS NULL
+        """,
+    )
+    engine.let(
+        "rivals",
+        """
+        SELECT child_uid
+        FROM (SELECT *, max(rank) OVER (PARTITION BY child_uid) AS best FROM issuing
+              WHERE is_primary AND parent_uid IS NOT NULL AND parent_uid <> child_uid) AS offered
+        WHERE rank = best
+        GROUP BY child_uid HAVING count(DISTINCT parent_uid) > 1 AND count(DISTINCT deed_uid) > 1
+        """,
+    )
+    engine.let(
+        "issues",
+        f"""
+        SELECT g.grant_uid, g.action_uid, g.mechanism, g.parent_uid, g.child_uid, g.principal, g.delegator,
+               g.issued_at, g.expires_at, g.for_other, g.rank,
+               CASE WHEN r.child_uid IS NULL THEN g.rank ELSE least(g.rank, {ASSERTED}) END AS place,
+               CASE WHEN r.child_uid IS NULL THEN g.strength ELSE {named(f"least(g.rank, {ASSERTED})")} END AS strength
+        FROM issuing AS g LEFT JOIN rivals AS r ON r.child_uid = g.child_uid
         """,
     )
 
@@ -64,20 +89,20 @@ def hops(engine: Engine) -> None:
         "hops",
         f"""
         WITH offers AS (
-            SELECT child_uid AS child, parent_uid AS parent, mechanism, action_uid AS evidence, strength, place,
+            SELECT child_uid AS child, parent_uid AS parent, mechanism, action_uid AS evidence, strength, place, rank,
                    1 AS issues, delegator, 0 AS class, issued_at AS since, grant_uid AS tie
             FROM issues WHERE parent_uid IS NOT NULL AND parent_uid <> child_uid
             UNION ALL
-            SELECT child, parent, mechanism, evidence, strength, place,
+            SELECT child, parent, mechanism, evidence, strength, place, place,
                    0, CAST(NULL AS VARCHAR), CASE mechanism WHEN 'acts in' THEN 1 ELSE 2 END, first_seen, parent
             FROM own_records
             UNION ALL
-            SELECT child_uid, principal, 'acts as', action_uid, 'proven', {PROVEN},
+            SELECT child_uid, principal, 'acts as', action_uid, 'proven', {PROVEN}, {PROVEN},
                    0, delegator, 3, issued_at, grant_uid
             FROM issues WHERE principal IS NOT NULL AND principal <> child_uid
         ),
         ordered AS (
-            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, place DESC, since, tie) AS choice
+            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, rank DESC, since, tie) AS choice
             FROM offers
         )
         SELECT child, parent, mechanism, evidence, strength, place, issues, delegator,

@@ -95,7 +95,7 @@ def test_the_designs_example(tmp_path: Path) -> None:
     ]
     assert manifest.approvals[0].within == 86_400
     assert manifest.valid.live_until == datetime(2027, 1, 1)
-    assert warnings([manifest]) == []
+    assert [(problem.line, problem.key) for problem in warnings([manifest])] == [(30, "approvals[0].for")]
 
 
 def test_the_document_is_canonical(tmp_path: Path) -> None:
@@ -425,3 +425,61 @@ def test_tables_of_the_designs_example(tmp_path: Path) -> None:
 def test_a_stored_document_that_cannot_be_read_is_named() -> None:
     with pytest.raises(Problems, match=r"w1\.yaml:1: stored version abc: .*'owner' is missing"):
         tables([Version(None, '{"worker":"w1","identities":[],"scope":[]}', "w1.yaml", "abc")])
+
+
+NEVER = "approvals[0].for: speaks of nothing that scope allows"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"limits": "[{measure: calls, at_most: 0, per: 1h}]"}, "limits[0].at_most: 0 admits no calls at all"),
+        ({"limits": "[{measure: hops, at_most: 0}]"}, "limits[0].at_most: 0 admits no credential that was issued"),
+        ({"limits": "[{measure: token_lifetime, at_most: 0s}]"}, "limits[0].at_most: 0 admits no token"),
+        ({"approvals": "[{for: {service: sts.amazonaws.com}, from: ['*'], within: 1h}]"}, NEVER),
+        ({"approvals": "[{for: {hosts: ['*']}, from: ['*'], within: 1h}]"}, NEVER),
+        ({"approvals": "[{for: {service: 's3.*', regions: [us-*]}, from: ['*'], within: 1h}]"}, NEVER),
+        ({"approvals": "[{for: {service: 's3.*'}, from: ['*'], within: 0s}]"}, "within: 0 leaves no time"),
+        (
+            {"approvals": "[{for: {service: 's3.*'}, from: ['mail:addr/O@corp.example'], within: 1h}]"},
+            "from: names only the worker and its owner",
+        ),
+        (
+            {
+                "approvals": "[{for: {service: 's3.*'}, from: ['aws:role/w1'], within: 1h}]",
+                "identities": "['aws:role/w*']",
+            },
+            "from: names only the worker and its owner",
+        ),
+        (
+            {"schedule": "['Sat,Sun 10:00-12:00']", "valid": "{from: 2026-03-03, until: 2026-03-04}"},
+            "schedule[0]: never opens",
+        ),
+        ({"valid": "{until: 2026-03-01}"}, "valid.until: is over since 2026-03-02T00:00:00Z"),
+    ],
+)
+def test_warnings_of_bounds_that_are_hardly_meant(tmp_path: Path, changes: dict[str, str], said: str) -> None:
+    text = small(scope=None, **changes) + "scope:\n  - allow: {service: s3.amazonaws.com, regions: [eu-west-1]}\n"
+    (found,) = warnings(load_manifests(folder(tmp_path, w1=text)), datetime(2026, 3, 2))
+    assert str(found).removeprefix(f"{tmp_path}/").startswith("w1.yaml:")
+    assert said in str(found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"limits": "[{measure: denied, at_most: 1, per: 1h}]"},
+        {"approvals": "[{for: {operations: ['Put*']}, from: ['mail:addr/o@corp.example', 'mail:addr/*'], within: 1h}]"},
+        {"schedule": "['Sat 10:00-12:00']", "valid": "{from: 2026-03-02, until: 2026-03-08}"},
+        {"schedule": "['Thu 00:00-12:00 Pacific/Auckland']", "valid": "{from: 2026-03-03, until: 2026-03-04}"},
+        {"valid": "{until: 2026-03-02}"},
+    ],
+)
+def test_no_false_warnings_of_bounds(tmp_path: Path, changes: dict[str, str]) -> None:
+    text = small(scope=None, **changes) + "scope:\n  - allow: {service: s3.amazonaws.com}\n"
+    assert warnings(load_manifests(folder(tmp_path, w1=text)), datetime(2026, 3, 2, 12)) == []
+
+
+def test_without_a_clock_nothing_is_said_of_the_day(tmp_path: Path) -> None:
+    text = small(scope=None, valid="{until: 2020-03-01}") + "scope: []\n"
+    assert warnings(load_manifests(folder(tmp_path, w1=text))) == []

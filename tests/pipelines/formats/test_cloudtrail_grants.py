@@ -363,5 +363,16 @@ def test_what_grants_nothing() -> None:
     assert grants(*nothing) == []
 
 
+def test_a_password_is_no_credential_that_later_records_name() -> None:
+    names = ("CreateLoginProfile", "UpdateLoginProfile")
+    requests = ({"userName": "bot", "passwordResetRequired": False}, {"userName": "ci"})
+    made = [
+        record("iam", name, CI, request=request, response={"loginProfile": request})
+        for name in names
+        for request in requests
+    ]
+    assert grants(*made) == []
+
+
 def test_no_records() -> None:
     assert grants() == []

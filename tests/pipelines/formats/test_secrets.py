@@ -49,6 +49,11 @@ SECRETS = {
     "secret key": ('{"secretAccessKey" : "wJalrXUtnFEMI/K7MDENG"}', "wJalrXUtnFEMI/K7MDENG"),
     "json in json": ('{"m":"{\\"password\\":\\"hunter2\\"}"}', "hunter2"),
     "private key": ("-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----", "\nMIIEvQ\n"),
+    "session token under an escaped name": ('{"session\\u0054oken":"IQoJb3JpZ2lu","x":"y"}', "IQoJb3JpZ2lu"),
+    "secret in a record that was cut off": ('{"a":{"sessionToken":"IQoJb3JpZ2lu', "IQoJb3JpZ2lu"),
+    "token as the user of a URL": ("https://0a1b2c3d4e5f60718293@git.example/x", "0a1b2c3d4e5f60718293"),
+    "auth": ("GET /feed?auth=abc&x=1", "abc"),
+    "session cookie in a URL": ("GET /x;jsessionid=0A1B2C HTTP/1.1", "0A1B2C"),
     "azure connection string": ("Endpoint=x;SharedAccessKey=abc123=;EntityPath=y", "abc123="),
 }
 
@@ -104,6 +109,8 @@ IDENTIFIERS = [
     "arn:aws:sts::111122223333:assumed-role/agent/run-1234567890abcdefghij",
     "task-0123456789abcdefghijklmnop risk-assessment-of-everything-here",
     "Bearer authentication required; basic authentication failed",
+    '{"caf\\u00e9":"plain","a\\u0026b":"plain"}',
+    "ssh://git@code.example/x author=1 compass=2 inside=3",
     "signatureVersion=4 monkey=1 barcode=2 tagKey=3",
 ]
 

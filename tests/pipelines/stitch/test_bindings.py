@@ -260,3 +260,28 @@ def test_a_failed_login_in_a_session_takes_nothing_over() -> None:
         identities=[identity("okta:user/corp/victim", "agent")],
     )
     assert bound[session]["worker"] is None
+
+
+def test_two_sessions_of_one_name_in_one_second_are_nobody_s_for_sure() -> None:
+    """A use that logs no key may belong to either: the earlier one is taken, as `asserted`."""
+    session = "aws:session/AROAHUB:run@2026-03-02T09:00:00Z"
+    one, other = "aws:key/ASIAONE", "aws:key/ASIAOTHER"
+    known = bindings(
+        [grant(one, session), grant(other, session, minute=1)],
+        [acts(one, ROLE), acts(other, USER)],
+        [identity(ROLE, "agent"), identity(USER, "ci")],
+    )[session]
+    assert (known["worker"], known["strength"]) == ("agent", "asserted")
+    assert known["path"][0]["strength"] == "asserted"
+
+
+def test_one_session_that_two_accounts_tell_of_is_proven() -> None:
+    """The other account's twin names the caller otherwise; it is one deed, told twice."""
+    session = "aws:session/AROAHUB:run@2026-03-02T09:00:00Z"
+    mine, theirs = grant("aws:key/ASIAONE", session), grant("aws:principal/AROAONE:run", session)
+    told = [
+        {"action_uid": mine["action_uid"], "deed_uid": "twin", "is_primary": True},
+        {"action_uid": theirs["action_uid"], "deed_uid": "twin", "is_primary": False},
+    ]
+    known = bindings([mine, theirs], [acts("aws:key/ASIAONE", ROLE)], [identity(ROLE, "agent")], told)[session]
+    assert (known["worker"], known["strength"]) == ("agent", "proven")

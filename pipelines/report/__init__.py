@@ -1,0 +1,1 @@
+"""The HTML report: one file that needs no network, made from the lake at one snapshot."""
