@@ -14,9 +14,13 @@ import pyarrow as pa
 
 from detectors.engine import Engine
 
-ADDRESSES = pa.schema(
-    [("src_ip", pa.string()), ("family", pa.int64()), ("hexadecimal", pa.string()), ("network", pa.string())]
-)
+_COLUMNS: dict[str, pa.DataType] = {
+    "src_ip": pa.string(),
+    "family": pa.int64(),
+    "hexadecimal": pa.string(),
+    "network": pa.string(),
+}
+ADDRESSES = pa.schema(_COLUMNS)
 """One row a text that is an address: `family` 4 or 6, 8 or 32 lower-case hexadecimal `hexadecimal` digits, and the
 `network` around it, /24 or /48, which is what a site is commonly given. A text that is none (the name of a service
 that calls on behalf of somebody) has no row."""
@@ -33,7 +37,7 @@ def let_addresses(engine: Engine) -> None:
 
 def addresses(texts: pa.Table) -> pa.Table:
     """ADDRESSES of the column `src_ip` of `texts`, which holds every text once."""
-    return pa.Table.from_pylist(list(rows(texts.column("src_ip").to_pylist())), ADDRESSES)
+    return pa.Table.from_pylist(list(rows(filter(None, texts.column("src_ip").to_pylist()))), ADDRESSES)
 
 
 def rows(texts: Iterable[str]) -> Iterator[dict[str, Any]]:

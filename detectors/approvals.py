@@ -252,7 +252,8 @@ def closest_sql() -> str:
     words = " ".join(f"WHEN '{lacks}' THEN '{said}'" for lacks, said in _REASONS.items())
     return f"""
     SELECT action_uid, resource, 'the approval ' || approval_uid || ' of ' || principal || ' at '
-        || strftime(given_at, '%Y-%m-%dT%H:%M:%SZ') || ' ' || CASE lacks {words} END AS closest
+        || strftime(given_at, '%Y-%m-%d') || 'T' || strftime(given_at, '%H:%M:%S') || 'Z '
+        || CASE lacks {words} END AS closest
     FROM approval_pairs
     QUALIFY row_number() OVER (
         PARTITION BY action_uid, resource ORDER BY CASE lacks {order} END, given_at DESC, approval_uid) = 1

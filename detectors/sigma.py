@@ -44,13 +44,13 @@ def logs_of(rules: Sequence[Rule]) -> list[Log]:
     return list({rule.log.name: rule.log for rule in rules}.values())
 
 
-def judge(engine: Engine, rules: Sequence[Rule]) -> Judgement:
-    """The findings (FOUND) of all rules; a rule that fails fails alone."""
+def judge(engine: Engine, rules: Sequence[Rule], seconds: float | None = None) -> Judgement:
+    """The findings (FOUND) of all rules; a rule that fails, or takes longer than `seconds` a batch, fails alone."""
     findings: list[pa.Table] = [FOUND.empty_table()]
     failures: list[Failure] = []
     for log in logs_of(rules):
         mine = [rule for rule in rules if rule.log.name == log.name]
-        matched, failed = _scanned(engine, log, mine)
+        matched, failed = _scanned(engine, log, mine, seconds)
         failures += failed
         for rule in mine:
             if rule.id not in matched:
@@ -66,16 +66,16 @@ def _failure(rule: Rule, error: Exception) -> Failure:
     return Failure(rule.id, f"{type(error).__name__}: {error}")
 
 
-def _scanned(engine: Engine, log: Log, rules: Sequence[Rule]) -> tuple[set[str], list[Failure]]:
+def _scanned(engine: Engine, log: Log, rules: Sequence[Rule], seconds: float | None) -> tuple[set[str], list[Failure]]:
     """Make `sigma_matched_LOG`: the actions that rules match, each with the rule; the ids of those rules."""
     failed: list[Failure] = []
     try:
-        hits = _hits(engine, log, rules)
+        hits = _hits(engine, log, rules, seconds)
     except Exception:  # one of them is at fault, so each is tried by itself
         parts = []
         for rule in rules:
             try:
-                parts.append(_hits(engine, log, [rule]))
+                parts.append(_hits(engine, log, [rule], seconds))
             except Exception as error:  # it fails alone
                 failed.append(_failure(rule, error))
         hits = pa.concat_tables(parts) if parts else HITS.empty_table()
@@ -87,9 +87,9 @@ def _scanned(engine: Engine, log: Log, rules: Sequence[Rule]) -> tuple[set[str],
     return {str(rule) for rule in hits.column("rule").unique().to_pylist()}, failed
 
 
-def _hits(engine: Engine, log: Log, rules: Sequence[Rule]) -> pa.Table:
+def _hits(engine: Engine, log: Log, rules: Sequence[Rule], seconds: float | None) -> pa.Table:
     """The matches (HITS) of these rules over the records of their log."""
-    scan = Scan(log, {rule.id: rule.condition for rule in rules})
+    scan = Scan(log, {rule.id: rule.condition for rule in rules}, seconds)
     engine.each("sigma_scanned", records_of(log), scan, HITS)
     return engine.query("SELECT action_uid, rule FROM sigma_scanned")
 

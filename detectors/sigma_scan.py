@@ -8,8 +8,10 @@ has no fields, and lone surrogates are mended before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 
 import duckdb
 import pyarrow as pa
@@ -55,15 +57,20 @@ _MENDED = r"""CASE WHEN json_valid(text) THEN text
 
 @dataclass(frozen=True)
 class Scan:
-    """The rules of one log, by id, as a function of records: columns action_uid, raw and `log.reads`, to HITS."""
+    """The rules of one log, by id, as a function of records: columns action_uid, raw and `log.reads`, to HITS.
+
+    With `seconds` a batch of records takes no rule longer than that; all rules together have as many times
+    more. Raises TimeoutError.
+    """
 
     log: Log
     rules: Mapping[str, Node]
+    seconds: float | None = None
 
     def __call__(self, records: pa.Table) -> pa.Table:
         fields = sorted({name for node in self.rules.values() for name in sigma_tree.fields(node)})
         forms = {pair for node in self.rules.values() for pair in sigma_tree.forms(node)}
-        with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+        with duckdb.connect(config={"enable_external_access": "false"}) as connection, self._in_time(connection):
             connection.execute(_SIX_DIGITS)
             connection.execute(_ADDRESS_DIGITS)
             connection.register("records", pa.Table.from_batches(records.to_batches(ROWS_A_PIECE), records.schema))
@@ -73,6 +80,30 @@ class Scan:
             columns = _listed(connection, self.log, fields)
             connection.execute(f"CREATE TEMP TABLE formed AS {_formed(self.log, columns, forms)}")
             return connection.execute(_matched(self.rules, columns)).to_arrow_table().cast(HITS)
+
+    @contextmanager
+    def _in_time(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        if self.seconds is None:
+            yield
+            return
+        most, done = self.seconds * len(self.rules), Event()
+        watch = Thread(target=_interrupt, args=(connection, most, done), daemon=True)
+        watch.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise TimeoutError(f"stopped after {most:g} s on one batch of records") from error
+        finally:
+            done.set()
+            watch.join()
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, most: float, done: Event) -> None:
+    """Stop what runs when the time is over, and what follows it: one interruption may fall between two statements."""
+    wait = most
+    while not done.wait(wait):
+        connection.interrupt()
+        wait = 0.1
 
 
 def _json(log: Log, fields: list[str], keywords: str) -> str:

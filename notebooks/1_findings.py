@@ -7,7 +7,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="WorkerTrail: findings")
+app = marimo.App(width="full", app_title="WorkerTrail: findings", html_head_file="head.html")
 
 with app.setup:
     import marimo as mo
@@ -58,6 +58,7 @@ def _(at_least, detector, found, resolved, worker):
         page_size=15,
         show_download=False,
         show_column_summaries=False,
+        show_data_types=False,
         label=f"{listed.height:,} findings, the worst first. Choose one to follow it.",
     )
     mo.vstack([table])
@@ -68,7 +69,9 @@ def _(at_least, detector, found, resolved, worker):
 def _(settings, table):
     mo.stop(table.value.is_empty(), mo.callout(mo.plain_text("No finding is chosen."), kind="info"))
     followed = reading.follow(settings, table.value["finding_uid"][0])
-    mo.vstack([mo.md("## Why, and who hop by hop"), mo.plain_text("\n".join(followed.lines()))])
+    mo.vstack(
+        [mo.md("## Why, and who hop by hop"), mo.plain_text("\n".join(followed.lines())).style({"overflow-x": "auto"})]
+    )
     return (followed,)
 
 
@@ -81,6 +84,7 @@ def _(followed):
         page_size=10,
         show_download=False,
         show_column_summaries=False,
+        show_data_types=False,
         label=f"{followed.evidence.height:,} actions are frozen as evidence. Choose some to read their records.",
     )
     mo.vstack([mo.md("## Evidence"), evidence])
@@ -97,7 +101,7 @@ def _(evidence, followed):
                 mo.vstack(
                     [
                         mo.plain_text(f"{uri} record {ordinal}\nsha256 {sha256}"),
-                        mo.plain_text(inert.shown(raw)),
+                        mo.plain_text(inert.shown(raw)).style({"overflow-x": "auto"}),
                     ]
                 )
                 for uri, ordinal, sha256, raw in records.select(

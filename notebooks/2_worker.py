@@ -7,7 +7,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="WorkerTrail: a worker's days")
+app = marimo.App(width="full", app_title="WorkerTrail: a worker's days", html_head_file="head.html")
 
 with app.setup:
     import marimo as mo
@@ -82,12 +82,23 @@ def where_to(destinations):
     )
 
 
+@app.function
+def drawn(*figures):
+    """Figures below each other, in a frame that brings plotly with it: marimo's own asks a CDN for MathJax."""
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=place == 0, include_mathjax=False)
+        for place, figure in enumerate(figures)
+    ]
+    height = sum(figure.layout.height for figure in figures) + 40
+    return mo.iframe(f"<!doctype html><meta charset='utf-8'>{''.join(parts)}", height=f"{height}px")
+
+
 @app.cell
 def _(days):
     calls = by_the_hour(days.hours, "calls", "calls an hour")
     sent = by_the_hour(days.hours.filter(pl.col("bytes_out").is_not_null()), "bytes_out", "bytes out an hour")
     places = where_to(days.destinations)
-    mo.vstack([calls, sent, places])
+    drawn(calls, sent, places)
     return calls, places, sent
 
 
@@ -101,6 +112,7 @@ def _(days):
                 selection=None,
                 show_download=False,
                 show_column_summaries=False,
+                show_data_types=False,
                 label="The scope lines of its latest manifest, and what each decided. 0 calls: declared, never used.",
             ),
             mo.ui.table(
@@ -108,6 +120,7 @@ def _(days):
                 selection=None,
                 show_download=False,
                 show_column_summaries=False,
+                show_data_types=False,
                 label="Used, and not declared.",
             ),
         ]

@@ -7,7 +7,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="WorkerTrail: query")
+app = marimo.App(width="full", app_title="WorkerTrail: query", html_head_file="head.html")
 
 with app.setup:
     import marimo as mo
@@ -37,7 +37,14 @@ def _(settings, sql):
     except reading.RefusedError as error:
         rows, refused = pl.DataFrame(), str(error)
     mo.stop(refused is not None, mo.callout(mo.plain_text(inert.shown(refused or "")), kind="danger"))
-    mo.ui.table(inert.cells(rows), selection=None, page_size=25, show_download=False, show_column_summaries=False)
+    mo.ui.table(
+        inert.cells(rows),
+        selection=None,
+        page_size=25,
+        show_download=False,
+        show_column_summaries=False,
+        show_data_types=False,
+    )
     return (rows,)
 
 

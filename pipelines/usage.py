@@ -122,7 +122,9 @@ def _narrow(engine: DuckDBEngine, period: Selection) -> None:
 
     So the cost follows one worker's actions, not the lake's.
     """
-    engine.connection.execute("CREATE OR REPLACE TEMP TABLE asked AS SELECT CAST(? AS VARCHAR) AS worker", [period.worker])
+    engine.connection.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT CAST(? AS VARCHAR) AS worker", [period.worker]
+    )
     engine.let(
         "own_names",
         """
@@ -152,7 +154,8 @@ def _measure(engine: DuckDBEngine, period: Selection) -> None:
     engine.let("shown_limits", limits.limits_sql())
     engine.let("amounts", limits.amounts_sql())
     engine.let("summed_levels", limits.summed_levels_sql(period))
-    engine.let("destination_levels", limits.destination_levels_sql(period))
+    engine.let("things", limits.things_sql())
+    engine.let("distinct_levels", limits.distinct_levels_sql(period))
     engine.let("credential_levels", limits.credential_levels_sql(period))
     engine.let("names_used", _NAMES_USED)
 

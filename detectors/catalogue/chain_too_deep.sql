@@ -47,6 +47,18 @@ tests:
           - {from: "aws:key/ASIA1", to: "aws:user/arn:aws:iam::444455556666:user/ci", mechanism: acts as, evidence: e2, strength: proven}
     limits: [{measure: hops, at_most: 1}]
     expected: [{worker: w1, severity: high, entity: "aws:role/arn:aws:iam::111122223333:role/w1", explanation: ["444455556666", AssumeRole]}]
+  - name: the account that is crossed shows only in what a key on the way acts as
+    actions: [{principal: "aws:role/arn:aws:iam::444455556666:role/target", credential_uid: "aws:key/ASIA2", bound_uid: "aws:key/ASIA2"}]
+    bindings:
+      - uid: "aws:key/ASIA2"
+        hops: 2
+        root_uid: "oidc:subject/idp.example#w1"
+        path:
+          - {from: "aws:key/ASIA2", to: "aws:key/ASIA1", mechanism: AssumeRole, evidence: e1, strength: proven}
+          - {from: "aws:key/ASIA1", to: "oidc:subject/idp.example#w1", mechanism: AssumeRoleWithWebIdentity, evidence: e2, strength: proven}
+    grants: [{child_uid: "aws:key/ASIA1", parent_uid: "oidc:subject/idp.example#w1", principal: "aws:role/arn:aws:iam::111122223333:role/w1"}]
+    limits: [{measure: hops, at_most: 1}]
+    expected: [{worker: w1, severity: high, entity: "aws:role/arn:aws:iam::444455556666:role/target", explanation: ["111122223333"]}]
   - name: the top is a credential that nobody is known to have issued, so there may be more
     actions: [{session_uid: "aws:session/A:x@t", bound_uid: "aws:session/A:x@t", status: denied}]
     bindings: [{uid: "aws:session/A:x@t", hops: 3, root_uid: "aws:key/ASIA0"}]
@@ -101,21 +113,30 @@ deep AS (
         a.status IN ('failure', 'denied') AS tried
     FROM attributed AS a
     JOIN bindings AS b
-        ON b.uid = a.bound_uid AND a.time >= coalesce(b.valid_from, TIMESTAMP '0001-01-01')
-        AND a.time < coalesce(b.valid_to, TIMESTAMP '9999-12-31')
+        ON b.uid = a.bound_uid AND b.worker = a.worker
+        AND a.time >= coalesce(b.valid_from, TIMESTAMP '0001-01-01') AND a.time < coalesce(b.valid_to, TIMESTAMP '9999-12-31')
     JOIN bounds AS l ON l.worker = a.worker AND l.manifest_sha = a.manifest_sha
     WHERE b.hops > l.at_most
 ),
+passed AS (
+    -- the names on the way of each such chain
+    SELECT uid, hop.to AS name
+    FROM (SELECT bound_uid AS uid, unnest(path) AS hop FROM (SELECT DISTINCT bound_uid, path FROM deep) AS ways) AS hops
+    UNION
+    SELECT bound_uid, principal FROM deep WHERE principal IS NOT NULL
+    UNION
+    SELECT bound_uid, root_uid FROM deep
+),
 crossings AS (
-    -- the AWS accounts that lie on the way of each such chain
+    -- the AWS accounts on that way: of its principals, and of those that its keys and sessions act as
     SELECT uid, array_sort(list(DISTINCT account)) AS accounts
     FROM (
-        SELECT bound_uid AS uid, regexp_extract(root_uid, ':([0-9]{12}):', 1) AS account FROM deep
+        SELECT uid, regexp_extract(name, ':([0-9]{12}):', 1) AS account FROM passed
         UNION ALL
-        SELECT bound_uid AS uid, regexp_extract(principal, ':([0-9]{12}):', 1) AS account FROM deep
-        UNION ALL
-        SELECT uid, regexp_extract(hop.to, ':([0-9]{12}):', 1) AS account
-        FROM (SELECT bound_uid AS uid, unnest(path) AS hop FROM (SELECT DISTINCT bound_uid, path FROM deep) AS ways) AS hops
+        SELECT p.uid, regexp_extract(g.principal, ':([0-9]{12}):', 1) AS account
+        FROM passed AS p
+        JOIN grants AS g ON g.child_uid = p.name
+        WHERE g.kind = 'issue' AND g.principal IS NOT NULL
     ) AS met
     WHERE account <> ''
     GROUP BY uid

@@ -144,7 +144,10 @@ first_of_peers AS (
 ),
 meetings AS (
     -- what each worker sent to each host on the day on which it met it, and when it began to
-    SELECT f.worker, f.host, f.day, f.met_at, min(c.peers) AS peers, count(*) AS calls, coalesce(sum(c.bytes_out), 0) AS bytes
+    -- (whole decimals, since sums of floating point depend on their order; a size is at most a petabyte)
+    SELECT
+        f.worker, f.host, f.day, f.met_at, min(c.peers) AS peers, count(*) AS calls,
+        CAST(sum(least(coalesce(c.bytes_out, 0), 1000000000000000)) AS DECIMAL(19, 0)) AS bytes
     FROM first_of_worker AS f
     JOIN connections AS c ON c.worker = f.worker AND c.host = f.host AND c.day = f.day
     GROUP BY f.worker, f.host, f.day, f.met_at
@@ -159,8 +162,8 @@ measured AS (
         sum(squares) OVER before AS squares_before
     FROM (
         SELECT
-            worker, day, max(bytes) AS most, count(*) AS hosts, sum(CAST(bytes AS DOUBLE)) AS total,
-            sum(CAST(bytes AS DOUBLE) * CAST(bytes AS DOUBLE)) AS squares
+            worker, day, max(bytes) AS most, count(*) AS hosts, sum(bytes) AS total,
+            sum(bytes * bytes) AS squares
         FROM meetings GROUP BY worker, day
     ) AS by_day
     WINDOW before AS (PARTITION BY worker ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -168,11 +171,15 @@ measured AS (
 usual AS (
     -- the same with what is usual on a first day: the most so far, or the mean and three standard deviations
     SELECT
-        worker, day, most_before, CAST(hosts_before AS BIGINT) AS hosts_before,
-        greatest(CAST(most_before AS DOUBLE), total_before / hosts_before + 3 * sqrt(greatest(
-            squares_before / hosts_before - (total_before / hosts_before) * (total_before / hosts_before), 0
-        ))) AS at_most
-    FROM measured WHERE hosts_before > 0
+        worker, day, sent_before, hosts_before,
+        greatest(sent_before, mean + 3 * sqrt(greatest(squares - mean * mean, 0))) AS at_most
+    FROM (
+        SELECT
+            worker, day, CAST(most_before AS DOUBLE) AS sent_before, CAST(hosts_before AS BIGINT) AS hosts_before,
+            CAST(total_before AS DOUBLE) / hosts_before AS mean,
+            CAST(squares_before AS DOUBLE) / hosts_before AS squares
+        FROM measured WHERE hosts_before > 0
+    ) AS moments
 ),
 named AS (
     -- hosts that an allow line names in full: their pattern has no wildcard, so it equals the host, escaped for LIKE
@@ -181,7 +188,8 @@ named AS (
 ),
 payloads AS (
     -- meetings at which more was sent than usual, by workers that were seen on seven days before
-    SELECT m.*, d.most_before, d.hosts_before, d.at_most, s.days_before
+    SELECT
+        m.*, CAST(m.bytes AS DOUBLE) AS sent, d.sent_before, d.hosts_before, d.at_most, s.days_before
     FROM meetings AS m
     JOIN seen_days AS s ON s.worker = m.worker AND s.day = m.day
     JOIN usual AS d ON d.worker = m.worker AND d.day = m.day
@@ -211,16 +219,16 @@ SELECT
     a.chain_id,
     CASE WHEN j.verdict <> 'allow' THEN 'high' ELSE 'medium' END AS severity,
     a.confidence,
-    a.worker || ' sent ' || CASE WHEN j.bytes < 1000000 THEN CAST(CAST(j.bytes / 1000.0 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
-                                 ELSE CAST(CAST(j.bytes / 1000000.0 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
+    a.worker || ' sent ' || CASE WHEN j.sent < 1000000 THEN CAST(CAST(j.sent / 1000 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
+                                 ELSE CAST(CAST(j.sent / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
         || ' to ' || substr(j.host, 1, 160) || ' on the first day it was seen with it, at most '
-        || CASE WHEN j.most_before < 1000000 THEN CAST(CAST(j.most_before / 1000.0 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
-                ELSE CAST(CAST(j.most_before / 1000000.0 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
+        || CASE WHEN j.sent_before < 1000000 THEN CAST(CAST(j.sent_before / 1000 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
+                ELSE CAST(CAST(j.sent_before / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
         || ' to any before' AS title,
     {
         'expected': 'at most ' || CAST(CAST(j.at_most AS BIGINT) AS VARCHAR) || ' bytes, as on the first day of '
             || CAST(j.hosts_before AS VARCHAR) || ' other hosts in ' || CAST(j.days_before AS VARCHAR) || ' earlier days',
-        'seen': CAST(CAST(j.bytes AS BIGINT) AS VARCHAR) || ' bytes in ' || CAST(j.calls AS VARCHAR) || ' calls',
+        'seen': CAST(CAST(j.sent AS BIGINT) AS VARCHAR) || ' bytes in ' || CAST(j.calls AS VARCHAR) || ' calls',
         'decided_by': CASE
             WHEN j.verdict = 'deny' THEN 'denied by ' || coalesce(j.file || ':' || CAST(j.line AS VARCHAR), 'the manifest')
             WHEN j.verdict = 'out' THEN 'out of scope: no net line of the manifest allows it'
@@ -228,8 +236,8 @@ SELECT
                 || coalesce(j.file || ':' || CAST(j.line AS VARCHAR), 'the manifest') || ', which does not name the host'
             ELSE 'allowed by a wildcard alone, ' || coalesce(j.file || ':' || CAST(j.line AS VARCHAR), 'in the manifest') END,
         'unseen': 'what went around the proxies; whether the host belongs to a domain that is known',
-        'bytes': CAST(j.bytes AS DOUBLE),
-        'most_before': CAST(j.most_before AS DOUBLE),
+        'bytes': j.sent,
+        'most_before': j.sent_before,
         'peers': j.peers,
         'method': a.http_method,
         'attribution': a.strength

@@ -110,7 +110,7 @@ issued AS (
     SELECT
         b.worker, coalesce(g.principal, g.child_uid) AS entity, g.principal, g.child_uid AS credential, g.action_uid,
         g.issued_at AS begins, g.issued_at AS time, b.confidence, b.strength, v.manifest_sha, 'issue' AS basis,
-        date_diff('second', g.issued_at, g.expires_at) AS seconds
+        date_diff('microsecond', g.issued_at, g.expires_at) // 1000000 AS seconds
     FROM grants AS g
     JOIN bindings AS b ON b.uid = g.child_uid
         AND g.issued_at >= coalesce(b.valid_from, TIMESTAMP '1900-01-01')
@@ -144,7 +144,7 @@ spans AS (
     SELECT
         f.worker, coalesce(f.principal, f.credential) AS entity, f.principal, f.credential, f.time AS begins, f.manifest_sha,
         f.action_uid AS first_uid, l.action_uid AS last_uid, f.time AS first_at, l.time AS last_at, f.confidence, f.strength,
-        date_diff('second', f.time, l.time) AS seconds
+        date_diff('microsecond', f.time, l.time) // 1000000 AS seconds
     FROM uses AS f
     JOIN uses AS l ON l.worker = f.worker AND l.credential = f.credential AND l.nth_last = 1
     WHERE f.nth = 1 AND l.time > f.time

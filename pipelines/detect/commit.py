@@ -66,7 +66,7 @@ def judge(
     approvals.judge(engine)
     limited = engine.limited(seconds)
     judged = rules.judge(limited, [one for one in loaded if isinstance(one, Detector)])
-    matched = sigma.judge(limited, [one for one in loaded if isinstance(one, sigma_rules.Rule)])
+    matched = sigma.judge(limited, [one for one in loaded if isinstance(one, sigma_rules.Rule)], seconds)
     failures = [*judged.failures, *matched.failures]
     found, models = [judged.findings, matched.findings], schema.MODELS.arrow.empty_table()
     try:

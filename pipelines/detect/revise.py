@@ -60,6 +60,7 @@ def publish(writer: Writer, engine: DuckDBEngine, settings: Settings, now: datet
     before = engine.query(outbox.baseline_sql("touched"))
     earlier = engine.query(outbox.earlier_sql("touched"))
     _write_findings(writer)
+    _thaw_moved_evidence(writer, engine)
     _freeze_evidence(writer)
     engine.let("first_evidence", outbox.first_actions_sql("touched"))
     after = engine.query(f"SELECT {', '.join(schema.FINDINGS.columns)} FROM touched")
@@ -130,15 +131,44 @@ def _write_findings(writer: Writer) -> None:
     connection.execute(f"INSERT INTO lake.findings ({names}) SELECT {names} FROM touched")
 
 
+def _thaw_moved_evidence(writer: Writer, engine: DuckDBEngine) -> None:
+    """Drop what was frozen of an action whose uid has gone to another copy since, for it to be frozen anew.
+
+    `moved_evidence`: finding_uid, action_uid. An action that retention has taken away leaves its evidence as it is.
+    """
+    engine.let(
+        "moved_evidence",
+        """
+        SELECT e.finding_uid, e.action_uid
+        FROM evidence AS e JOIN actions AS a ON a.action_uid = e.action_uid
+        WHERE a.record_id <> e.record_id
+        """,
+    )
+    if engine.query("SELECT count(*) AS n FROM moved_evidence")["n"][0].as_py():
+        writer.connection.execute(
+            """
+            DELETE FROM lake.evidence USING moved_evidence AS m
+            WHERE lake.evidence.finding_uid = m.finding_uid AND lake.evidence.action_uid = m.action_uid
+            """
+        )
+
+
 def _freeze_evidence(writer: Writer) -> None:
-    """Copy the actions of touched findings and their raw text, each once, so that they outlive retention."""
+    """Copy the actions of touched findings and their raw text, each once, so that they outlive retention.
+
+    Evidence that was thawed since its action moved is frozen anew, though its finding reads as before.
+    """
     fields = ", ".join(f'"{name}" := h."{name}"' for name in schema.ACTIONS.columns)
     writer.connection.execute(
         f"""
         INSERT INTO lake.evidence
             (finding_uid, action_uid, record_id, object_sha256, object_uri, ordinal, action, raw)
         WITH listed AS (
-            SELECT DISTINCT finding_uid, unnest(evidence[1:{MAX_EVIDENCE}]) AS action_uid FROM touched
+            SELECT DISTINCT finding_uid, unnest(evidence[1:{MAX_EVIDENCE}]) AS action_uid
+            FROM (SELECT finding_uid, evidence FROM touched
+                  UNION ALL
+                  SELECT finding_uid, evidence FROM lake.findings
+                  WHERE finding_uid IN (SELECT finding_uid FROM moved_evidence)) AS mentioned
         ),
         missing AS (
             SELECT l.* FROM listed AS l

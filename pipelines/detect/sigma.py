@@ -24,14 +24,17 @@ _FORMATS = {"proxy": "squid"}
 """The format of a case's records, for logs that are not named as their format."""
 
 
-def judge(engine: Engine, rules: Sequence[Rule]) -> Judgement:
-    """What the rules find; `attributed` must be there. Rules whose records cannot be had fail, nothing else does."""
+def judge(engine: Engine, rules: Sequence[Rule], seconds: float | None = None) -> Judgement:
+    """What the rules find; `attributed` must be there. Rules whose records cannot be had fail, nothing else does.
+
+    No rule takes longer than `seconds` for a batch of records.
+    """
     found: list[Judgement] = []
     for log in sigma.logs_of(rules):
         mine = [rule for rule in rules if rule.log.name == log.name]
         try:
             provide(engine, log)
-            found.append(sigma.judge(engine, mine))
+            found.append(sigma.judge(engine, mine, seconds))
             # The table holds all that was ever logged.
             engine.let(sigma.records_of(log), HITS.empty_table())
         except Exception as error:  # the other logs' rules still run

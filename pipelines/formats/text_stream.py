@@ -17,14 +17,20 @@ _CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27}) + b"\x7f"
 class Reader:
     """A stream whose beginning has been looked at: a byte order mark and leading NULs are passed over.
 
-    NULs stand at the beginning of a log that was truncated while its writer kept its old offset.
+    NULs stand at the beginning of a log that was truncated while its writer kept its old offset. A stream that
+    goes on in the middle of a file is taken as it is: its file was found to be text, and a few odd lines that
+    somebody provoked must not hide what was appended beside them.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.start = 0
+        continues = _position(stream) > 0
         self.head = self._fill()
         self.empty = not self.head
+        self.problem: str | None = None
+        if continues:
+            return
         while self.head and not self.head.strip(b"\0"):
             self.start += len(self.head)
             self.head = self._fill()
@@ -51,6 +57,14 @@ class Reader:
             parts.append(part)
             missing -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _position(stream: BinaryIO) -> int:
+    """Where in its file a stream begins; 0 for one that cannot tell."""
+    try:
+        return stream.tell()
+    except (AttributeError, OSError):
+        return 0
 
 
 def not_text(head: bytes, skipped: int) -> str | None:

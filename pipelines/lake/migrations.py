@@ -63,13 +63,17 @@ def _object_uids(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _recorded_at(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 4: versions of manifests know when they were recorded; older ones are ordered by when they began."""
+    """Version 4: versions of manifests know when they were recorded; older ones are ordered by when they began.
+
+    Identities may pass from worker to worker since, and chains with them: the view of attributions changed.
+    """
     known = connection.execute(
         "SELECT 1 FROM information_schema.columns"
         " WHERE table_catalog = 'lake' AND table_name = 'manifests' AND column_name = 'recorded_at'"
     ).fetchone()
     if not known:
         connection.execute("ALTER TABLE lake.manifests ADD COLUMN recorded_at TIMESTAMP")
+    _views(connection)
 
 
 STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _views, _object_uids, _recorded_at)

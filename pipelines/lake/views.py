@@ -49,15 +49,17 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
         FROM named
     ),
     picked AS (  -- the binding of that name; what was inferred fills what is left open
-        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, a.uid AS bound_uid, {either}
+        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, a.uid AS bound_uid,
+               -- a name that came over from another worker begins chains of its own
+               CASE WHEN b.valid_from IS NOT NULL THEN coalesce('|' || b.worker, '') ELSE '' END AS taken_by, {either}
         FROM chosen AS a
         LEFT JOIN {bindings} AS b ON b.uid = a.uid AND {holds("b")}
         LEFT JOIN {inferred} AS i ON i.action_uid = a.action_uid AND NOT a.found
     ),
     keyed AS (  -- the text that names each action's chain
         SELECT *, CASE WHEN worker IS NULL THEN NULL
-                       WHEN chain_by_day THEN chain_root || '|' || strftime(time, '%Y-%m-%d')
-                       ELSE chain_root END AS chain_key
+                       WHEN chain_by_day THEN chain_root || taken_by || '|' || strftime(time, '%Y-%m-%d')
+                       ELSE chain_root || taken_by END AS chain_key
         FROM picked
     ),
     chain_ids AS (  -- each chain's id, computed once

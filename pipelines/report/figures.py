@@ -100,20 +100,19 @@ def findings_by_day(table: pa.Table, selection: Selection) -> Any:
 def worker_days(table: pa.Table) -> Any:
     """A heat map of (day, hour, calls, outside): when a worker works."""
     rows = table.to_pylist()
+    days = sorted({row["day"] for row in rows})
+    calls = {(row["day"], row["hour"]): row["calls"] for row in rows}
     figure = go.Figure(layout=_layout(300))
     figure.add_heatmap(
-        x=[row["day"].isoformat() for row in rows],
-        y=[row["hour"] for row in rows],
-        z=[row["calls"] for row in rows],
+        x=[day.isoformat() for day in days],
+        y=list(range(24)),
+        z=[[calls.get((day, hour)) for day in days] for hour in range(24)],
         colorscale=HEAT,
         zmin=0,
         xgap=1,
         ygap=1,
-        hovertext=[
-            f"{row['day']} {row['hour']:02}:00<br>{plural(row['calls'], 'call')}, {row['outside']:,} out of scope"
-            for row in rows
-        ],
-        hoverinfo="text",
+        hovertemplate="%{x|%Y-%m-%d} %{y}:00<br>%{z:,d} calls<extra></extra>",
+        hoverongaps=False,
         colorbar={"title": {"text": "calls"}, "thickness": 12},
     )
     _mark_outside(figure, [row for row in rows if row["outside"]])
@@ -131,7 +130,8 @@ def _mark_outside(figure: Any, rows: list[dict[str, Any]]) -> None:
             marker={"symbol": "diamond", "size": 7, "color": RED},
             name="out of scope",
             showlegend=False,
-            hoverinfo="skip",
+            hovertext=[f"{row['outside']:,} out of scope" for row in rows],
+            hoverinfo="text",
         )
 
 
@@ -144,16 +144,13 @@ def level(table: pa.Table, measure: str, at_most: float, selection: Selection) -
         if own:
             figure.add_bar(
                 name=name,
-                x=[row["bin"].isoformat() for row in own],
+                x=[_minute(row["bin"]) for row in own],
                 y=[row["held"] for row in own],
+                customdata=[amount(measure, row["held"]) for row in own],
                 width=selection.step_hours * 3_600_000,
                 offset=0,
                 marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertext=[
-                    f"{shown(row['bin'])}<br>{amount(measure, row['held'])}{' (over the limit)' if above else ''}"
-                    for row in own
-                ],
-                hoverinfo="text",
+                hovertemplate=f"%{{x|%Y-%m-%d %H:%M}}<br>%{{customdata}} ({name} the limit)<extra></extra>",
             )
     most = max([at_most, *(row["held"] for row in rows)]) or 1.0
     figure.add_hline(y=at_most, line={"dash": "dash", "color": RED, "width": 1.5})
@@ -272,18 +269,15 @@ def seen(table: pa.Table, step_hours: int) -> Any:
     sources = sorted({row["source"] for row in rows}, reverse=True)
     figure = go.Figure(layout=_layout(ROW * len(sources) + 90))
     figure.add_heatmap(
-        x=[row["bin"].isoformat() for row in rows],
+        x=[_minute(row["bin"]) for row in rows],
         y=[literal(row["source"]) for row in rows],
         z=[row["seen"] for row in rows],
+        customdata=[row["late"] for row in rows],
         colorscale=HEAT,
         zmin=0,
         ygap=3,
-        hovertext=[
-            f"{literal(row['source'])}<br>{shown(row['bin'])} and {span(step_hours * 3600)}<br>"
-            f"{row['seen']:,} seen, {row['late']:,} of them late"
-            for row in rows
-        ],
-        hoverinfo="text",
+        hovertemplate=f"%{{y}}<br>%{{x|%Y-%m-%d %H:%M}} and {span(step_hours * 3600)}<br>"
+        "%{z:,d} seen, %{customdata:,d} of them late<extra></extra>",
         colorbar={"title": {"text": "actions"}, "thickness": 12},
     )
     figure.update_xaxes(type="date")
@@ -291,6 +285,11 @@ def seen(table: pa.Table, step_hours: int) -> Any:
         type="category", categoryorder="array", categoryarray=[literal(source) for source in sources], automargin=True
     )
     return figure
+
+
+def _minute(time: datetime) -> str:
+    """A bin's beginning, as short as plotly reads it: there are many."""
+    return time.isoformat(sep=" ", timespec="minutes")
 
 
 def _layout(height: int, **more: Any) -> dict[str, Any]:

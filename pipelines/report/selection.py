@@ -27,12 +27,12 @@ class Bounds:
     findings: int = 250
     evidence: int = 12
     """Rows of evidence a finding."""
-    workers: int = 40
-    chains: int = 30
+    workers: int = 30
+    chains: int = 25
     """Chains with findings that are drawn."""
     other_chains: int = 5
     """Chains without findings that are drawn, the latest."""
-    points: int = 250
+    points: int = 150
     """Actions drawn a chain."""
     rows: int = 15
     """Rows of the small tables: what was out of scope, undeclared, unattributed, or missing."""

@@ -48,7 +48,8 @@ def chain(engine: Engine) -> None:
         """,
     )
     day = "strftime(c.started_at, '%Y-%m-%d')"
-    parent_root = f"CASE WHEN u.chain_by_day THEN u.chain_root || '|' || {day} ELSE u.chain_root END"
+    root = "u.chain_root || CASE WHEN u.valid_from IS NOT NULL THEN coalesce('|' || u.worker, '') ELSE '' END"
+    parent_root = f"CASE WHEN u.chain_by_day THEN {root} || '|' || {day} ELSE {root} END"
     engine.let(
         "chained",
         f"""

@@ -272,7 +272,7 @@ def test_the_shared_sql_renders_to_spark() -> None:
         engine.let(name, table)
     rules.judge(engine, rules.load(CATALOGUE))
     unmeasurable(engine)
-    assert len(statements) == 3 * len(rules.load(CATALOGUE)) + 1
+    assert len(statements) == 3 * len(rules.load(CATALOGUE)) + 2
     for sql in statements:
         assert sqlglot.transpile(sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from detectors import sigma, sigma_rules
+from detectors.sigma_scan import Scan
 
 RULE = """\
 title: A sample
@@ -230,3 +231,14 @@ def test_many_values_and_a_deep_condition_run(tmp_path: Path) -> None:
     many = ", ".join(f"v{number}" for number in range(2_000))
     deep = "(" * 12 + "s" + ")" * 12
     assert _matches(tmp_path, f"s: {{eventName: [{many}]}}\ncondition: {deep}", {"eventName": "V1999"}) == [True]
+
+
+def test_a_rule_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "slow.yml"
+    patterns = json.dumps([f"(x{number}|a)*b{{1,900}}c" for number in range(500)])
+    path.write_text(RULE % f"  s: {{requestParameters.x|re: {patterns}}}\n  condition: s", encoding="utf-8")
+    rule = sigma_rules.read(path)
+    raw = json.dumps({"requestParameters": {"x": "ab" * 50_000}})
+    table = pa.table({"action_uid": [str(at) for at in range(500)], "raw": [raw] * 500})
+    with pytest.raises(TimeoutError, match="stopped after"):
+        Scan(rule.log, {rule.id: rule.condition}, seconds=0.01)(table)

@@ -37,7 +37,7 @@ def look(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorEx
     """One tick of the sensor, as the daemon makes it."""
     defs = definitions.defs()
     context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
-    return defs.get_sensor_def("new_files").evaluate_tick(context)
+    return defs.resolve_sensor_def("new_files").evaluate_tick(context)
 
 
 def at_rest(file: Path) -> Path:
@@ -80,7 +80,7 @@ def test_what_it_asks_for_is_what_a_run_reads_and_then_it_is_content(
     assert again.run_key != request.run_key
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED])
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
 def test_nothing_is_asked_for_while_a_run_waits_or_works(
     estate: Estate, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:

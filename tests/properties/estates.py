@@ -54,7 +54,9 @@ scope:
 limits:
   - {measure: bytes_out, at_most: 6MB, per: 1h}
 """
-AGENT_LATER = AGENT.replace("hosts:", "hosts: [far.invalid]}\n  - allow: {hosts:") + "effective_from: 2026-03-02T09:10:00Z\n"
+AGENT_LATER = (
+    AGENT.replace("hosts:", "hosts: [far.invalid]}\n  - allow: {hosts:") + "effective_from: 2026-03-02T09:10:00Z\n"
+)
 """The agent's next manifest: one host more, from ten minutes after the start."""
 CLEANER = """
 worker: cleaner
@@ -214,6 +216,8 @@ def differences(one: dict[str, Rows], other: dict[str, Rows]) -> dict[str, Any]:
     for name, left in one.items():
         here, there = Counter(map(repr, left)), Counter(map(repr, other[name]))
         if here != there:
-            found[name] = {"only here": list((here - there).elements())[:3], "only there": list((there - here).elements())[:3]}
+            found[name] = {
+                "only here": list((here - there).elements())[:3],
+                "only there": list((there - here).elements())[:3],
+            }
     return found
-

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import duckdb
+import pyarrow as pa
 
 from pipelines import schema
 from pipelines.lake import views
@@ -32,7 +33,9 @@ def empty_database() -> duckdb.DuckDBPyConnection:
     for name, sql in views.VIEWS.items():
         connection.execute(f'CREATE VIEW lake."{name}" AS {sql}')
     # A snapshot's number, as DuckLake tells it: here one is made by each stage.
-    connection.execute("CREATE MACRO ducklake_current_snapshot(_catalog) AS TABLE SELECT count(*) AS id FROM lake.stages")
+    connection.execute(
+        "CREATE MACRO ducklake_current_snapshot(_catalog) AS TABLE SELECT count(*) AS id FROM lake.stages"
+    )
     return connection
 
 
@@ -51,16 +54,36 @@ class Overheard:
         return getattr(self.connection, name)
 
 
+def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
+    """The rows of every table that has any."""
+    held = {
+        table.name: connection.execute(f'SELECT * FROM lake."{table.name}"').to_arrow_table() for table in schema.TABLES
+    }
+    return {name: rows for name, rows in held.items() if rows.num_rows}
+
+
+def copy_of(tables: dict[str, pa.Table]) -> duckdb.DuckDBPyConnection:
+    """A database of its own with these rows."""
+    connection = empty_database()
+    for name, rows in tables.items():
+        connection.register("_rows", rows)
+        connection.execute(f'INSERT INTO lake."{name}" SELECT * FROM _rows')
+        connection.unregister("_rows")
+    return connection
+
+
 @dataclass(frozen=True)
 class MemoryLake(Lake):
     """Has the interface of `Lake`. `hear` is told every statement of every reader and writer.
 
-    With `keeps` a reader may ask for the snapshot that a stage left; a snapshot's number is that of its stages.
+    A reader of a snapshot gets a database of its own, since it may confine it. With `keeps` it is the snapshot
+    that was asked for (its number is that of the stages then), else the latest.
     """
 
     database: duckdb.DuckDBPyConnection
     hear: Callable[[str], None] = quiet
     keeps: bool = False
+    kept: dict[int, dict[str, pa.Table]] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -75,23 +98,28 @@ class MemoryLake(Lake):
             yield Writer(connection, current_snapshot(connection))
             connection.execute("COMMIT")
         if self.keeps:
-            self._keep()
-
-    def _keep(self) -> None:
-        name = f"snapshot_{current_snapshot(self.database)}"
-        if not self.database.execute("FROM duckdb_databases() WHERE database_name = ?", [name]).fetchall():
-            self.database.execute(f"ATTACH ':memory:' AS {name}; COPY FROM DATABASE lake TO {name}")
+            self.kept[current_snapshot(self.database)] = tables_of(self.database)
 
     @contextmanager
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._session("lake" if snapshot is None or not self.keeps else f"snapshot_{snapshot}") as connection:
-            yield connection
+        if snapshot is None:
+            with self._session() as connection:
+                yield connection
+            return
+        held = copy_of(self.kept[snapshot] if self.keeps else tables_of(self.database))
+        try:
+            yield self._overheard(held)
+        finally:
+            held.close()
 
     @contextmanager
-    def _session(self, name: str = "lake") -> Iterator[duckdb.DuckDBPyConnection]:
+    def _session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         session = self.database.cursor()
-        session.execute(f"USE {name}.main")
+        session.execute("USE lake.main")
         try:
-            yield cast(duckdb.DuckDBPyConnection, Overheard(session, self.hear))
+            yield self._overheard(session)
         finally:
             session.close()
+
+    def _overheard(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        return cast(duckdb.DuckDBPyConnection, Overheard(connection, self.hear))

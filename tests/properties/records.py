@@ -161,7 +161,9 @@ def squid_line(second: int, user: str, method: str, url: str, *, status: int = 2
     return f"{at}.120 {took:6} 10.40.1.11 {how}/{status} 1823 {method} {url} {user} HIER_DIRECT/203.0.113.10 text/html {sent}"
 
 
-def okta_event(number: int, kind: str, second: int, actor: Record, *targets: Record, session: str = "unknown") -> Record:
+def okta_event(
+    number: int, kind: str, second: int, actor: Record, *targets: Record, session: str = "unknown"
+) -> Record:
     """A System Log event."""
     return {
         "uuid": event_id("okta", number),

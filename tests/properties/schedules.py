@@ -62,5 +62,9 @@ def schedules(draw: st.DrawFn, world: World, most: int = 4) -> Schedule:
         arrivals += [Arrival(first + step, file, upto) for step, upto in enumerate([*cuts, len(file.content)])]
     some = st.frozensets(st.integers(0, runs - 1), max_size=1)
     return Schedule(
-        runs, tuple(arrivals), draw(some), draw(some), draw(st.frozensets(st.integers(0, max(0, runs - 2)))) - {runs - 1}
+        runs,
+        tuple(arrivals),
+        draw(some),
+        draw(some),
+        draw(st.frozensets(st.integers(0, max(0, runs - 2)))) - {runs - 1},
     )

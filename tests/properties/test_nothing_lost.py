@@ -62,7 +62,7 @@ def is_challenge(line: str) -> bool:
     return fields[3].endswith("/407") and fields[7] == "-"
 
 
-@examples(20)
+@examples(15)
 @given(st.data(), worlds())
 def test_after_every_run_all_records_are_accounted_for(data: st.DataObject, world: World) -> None:
     schedule = data.draw(schedules(world))
@@ -95,7 +95,7 @@ ODD_VALUES = (
 """JSON values that are no good record, or only just: each is one record all the same."""
 
 
-@examples(20)
+@examples(15)
 @given(st.lists(st.sampled_from([GOOD.encode(), *ODD_VALUES]), min_size=1, max_size=8), st.booleans(), st.booleans())
 def test_every_element_of_a_container_is_a_record(elements: list[bytes], packed: bool, by_line: bool) -> None:
     content = b"\n".join(elements) + b"\n" if by_line else b'{"Records":[' + b",".join(elements) + b"]}"
@@ -143,8 +143,10 @@ def test_what_stands_before_a_cut_is_kept(cut: int, packed: bool) -> None:
         assert_accounted(one, pulled)
 
 
-@examples(20)
-@given(st.dictionaries(st.sampled_from(["trail", "egress", "okta"]), st.binary(max_size=300), min_size=1), st.booleans())
+@examples(15)
+@given(
+    st.dictionaries(st.sampled_from(["trail", "egress", "okta"]), st.binary(max_size=300), min_size=1), st.booleans()
+)
 def test_no_bytes_stop_a_run(contents: dict[str, bytes], whole_run: bool) -> None:
     with estate() as one:
         for source, content in contents.items():

@@ -50,7 +50,7 @@ def assert_repeated(made: Estate, manifests_at: Mapping[int, Sequence[str]]) -> 
             assert repeated == {name: finding[name] for name in FOUND.names}
 
 
-@examples(6)
+@examples(4)
 @given(st.data(), worlds())
 def test_every_finding_comes_out_of_its_snapshot_again(data: st.DataObject, world: World) -> None:
     schedule = data.draw(schedules(world, most=3))

@@ -7,14 +7,13 @@ import subprocess
 import sys
 
 import duckdb
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from pipelines import run as work
 from tests.machine import ROOT
 from tests.properties.bounds import examples
-from tests.properties.estates import Estate, differences, estate, followed
+from tests.properties.estates import Estate, differences, estate
 from tests.properties.schedules import at_once
 from tests.properties.worlds import World, worlds
 
@@ -63,7 +62,7 @@ def assert_whole_stages(made: Estate) -> None:
     assert {stage for stage, rows in has.items() if rows} <= stages
 
 
-@examples(12)
+@examples(7)
 @given(st.data(), worlds())
 def test_a_run_that_is_killed_at_any_statement_is_made_good_by_the_next(data: st.DataObject, world: World) -> None:
     with estate() as whole, estate() as broken:
@@ -81,7 +80,7 @@ def test_a_run_that_is_killed_at_any_statement_is_made_good_by_the_next(data: st
         assert differences(whole.contents(), broken.contents()) == {}
 
 
-@examples(12)
+@examples(7)
 @given(st.data(), worlds())
 def test_a_statement_that_fails_once_is_made_good_by_the_next_run(data: st.DataObject, world: World) -> None:
     """The database is out of memory, say. A detector that failed alone judges again."""
@@ -122,7 +121,7 @@ work.run(work.plan(load(config)))
 """
 
 
-@examples(2)
+@examples(1)
 @given(worlds(), st.floats(0, 1))
 def test_a_process_that_is_killed_leaves_a_lake_that_goes_on(world: World, when: float) -> None:
     """On a real lake; it also shows that the lake in memory ends as a real one does."""

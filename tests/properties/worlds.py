@@ -10,7 +10,7 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -35,15 +35,18 @@ class Told:
     about: str = USE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogFile:
     """A file as it is in the end. A growing one holds a record a line and may come in parts."""
 
     source: str
     name: str
-    content: bytes = field(repr=False)
-    records: int = 0
+    content: bytes
+    records: int
     growing: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.source}/{self.name}: {self.records} records{', growing' if self.growing else ''}>"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.end_to_end.small import Estate, assume, event, squid_line
 from tests.machine import ROOT
+from tests.pipelines.cli.conftest import Type
 
 WORKERTRAIL = str(Path(sys.executable).with_name("workertrail"))
 
@@ -39,11 +40,17 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     return made
 
 
-def test_help_is_useful() -> None:
+COMMANDS = (
+    "ack", "alerts", "chain", "check", "coverage", "dagster", "demo", "findings", "init", "maintain", "query", "reopen",
+    "report", "run", "show", "suppress", "verify", "worker",
+)  # fmt: skip
+
+
+def test_help_is_useful(typed: Type) -> None:
     text = ok("--help")
-    for command in ("run", "check", "demo", "findings", "show", "chain", "query", "alerts", "dagster"):
+    for command in COMMANDS:
         assert f"\n  {command} " in text
-        assert len(ok(command, "--help")) > 150
+        assert len(typed(command, "--help").out) > 150
 
 
 def test_check_of_the_sample_configuration() -> None:

@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from detectors import sigma as core
 from detectors import sigma_rules
 from detectors.located import Problems
 from detectors.sigma_tree import Compare
 from pipelines.detect import load, sigma
 from pipelines.detect.commit import CATALOGUE
 from tests.end_to_end.small import Estate, event
+from tests.machine import shared
 
 RULES = sigma_rules.load(CATALOGUE)
 
@@ -179,3 +182,18 @@ def test_all_that_is_wrong_in_all_folders_is_told_at_once(tmp_path: Path) -> Non
     with pytest.raises(Problems) as caught:
         load.load([tmp_path, tmp_path / "nowhere"])
     assert {Path(problem.file).name for problem in caught.value.problems} == {"one.yml", "two.sql", "nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        ("aws.exfiltration.ec2-share-ebs-snapshot.json", "sigma_aws_snapshot_or_image_shared"),
+        ("aws.exfiltration.ec2-security-group-open-port-22-ingress.json", "sigma_aws_security_group_opened"),
+    ],
+)
+def test_a_recorded_attack_is_matched(recorded: str, expected: str) -> None:
+    records = json.loads(shared("stratus-red-team", recorded).read_text(encoding="utf-8"))
+    raw = [json.dumps(record) for record in records]
+    table = pa.table({"action_uid": [str(at) for at in range(len(raw))], "raw": raw})
+    found = core.matches([rule for rule in RULES if rule.log.name == "cloudtrail"], table)
+    assert [rule for rule, uids in found.items() if uids] == [expected]

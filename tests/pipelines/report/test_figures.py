@@ -70,7 +70,7 @@ def test_what_is_over_a_limit_is_a_trace_of_its_own() -> None:
     levels = pa.table({"bin": [NINE, NINE + timedelta(hours=1)], "held": [100.0, 4_000_000.0]})
     figure = figures.level(levels, "bytes_out", 2_000_000.0, DAY)
     assert [(trace.name, list(trace.y)) for trace in figure.data] == [("within", [100.0]), ("over", [4_000_000.0])]
-    assert figure.data[1].hovertext == ("2026-03-02 10:00:00<br>4.0 MB (over the limit)",)
+    assert (list(figure.data[1].x), list(figure.data[1].customdata)) == (["2026-03-02 10:00"], ["4.0 MB"])
     assert figure.layout.shapes[0].y0 == 2_000_000.0
     assert figure.layout.yaxis.ticktext[-1] == "4.0 MB"
 
@@ -103,9 +103,8 @@ def test_an_hour_outside_the_scope_is_marked() -> None:
         ]
     )
     heat, marks = figures.worker_days(hours).data
-    assert list(heat.z) == [5, 7]
-    assert list(marks.y) == [10]
-    assert heat.hovertext[1] == "2026-03-02 10:00<br>7 calls, 2 out of scope"
+    assert [(hour, calls[0]) for hour, calls in enumerate(heat.z) if calls[0]] == [(9, 5), (10, 7)]
+    assert (list(marks.y), list(marks.hovertext)) == ([10], ["2 out of scope"])
 
 
 def test_strengths_and_coverage_are_drawn_by_source() -> None:
@@ -119,6 +118,10 @@ def test_strengths_and_coverage_are_drawn_by_source() -> None:
     assert [(trace.name, list(trace.x)) for trace in figure.data] == [("proven", [3, 0]), ("none", [0, 4])]
     assert list(figure.data[0].y) == ["trail", "&lt;img src=x onerror=alert(1)&gt;"]
     seen = pa.Table.from_pylist([{"source": "trail", "bin": NINE, "seen": 9, "late": 1}])
-    assert figures.seen(seen, 3).data[0].hovertext == (
-        "trail<br>2026-03-02 09:00:00 and 3 h<br>9 seen, 1 of them late",
+    [heat] = figures.seen(seen, 3).data
+    assert (list(heat.x), list(heat.y), list(heat.z), list(heat.customdata)) == (
+        ["2026-03-02 09:00"],
+        ["trail"],
+        [9],
+        [1],
     )

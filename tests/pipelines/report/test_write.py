@@ -158,7 +158,7 @@ def test_what_is_left_out_is_counted(estate: Estate, tmp_path: Path) -> None:
     assert (few.findings_told, few.chains_drawn) == (2, 1)
     assert f"The 2 worst of {few.findings} findings are told here" in text
     assert "3 of 9 actions are drawn" in text
-    assert "2 more things are left out here." in text
+    assert "2 more are left out here." in text
 
 
 def test_the_command_repeats_itself(estate: Estate, tmp_path: Path) -> None:
