@@ -346,6 +346,17 @@ def test_no_two_sources_share_a_step(estate: Estate, name: str, step: str) -> No
     assert dg.AssetKey([name, "records"]) in definitions.defs().resolve_asset_graph().get_all_asset_keys()
 
 
+@pytest.mark.parametrize(("job", "pools"), [("main", ["lake"]), ("deliver", [])])
+def test_runs_that_write_wait_for_each_other_and_delivery_for_none(
+    estate: Estate, instance: dg.DagsterInstance, job: str, pools: list[str]
+) -> None:
+    made = instance.create_run_for_job(definitions.defs().resolve_job_def(job))
+    held = made.run_op_concurrency
+    assert sorted(held.all_pools or ()) == pools if held else pools == []
+    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    assert "pools:\n    default_limit: 1\n    granularity: run\n" in text
+
+
 def test_telemetry_is_off_and_state_lies_below_data() -> None:
     text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
     assert "telemetry:\n  enabled: false" in text

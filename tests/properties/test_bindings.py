@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,22 +80,31 @@ def test_evidence_of_other_names_changes_nothing(one: Any, other: Any) -> None:
 @examples(20)
 @given(evidence("a"))
 def test_every_hop_of_a_path_is_evidence_and_the_weakest_decides(one: Any) -> None:
-    told = {(row["parent_uid"], row["child_uid"], row["action_uid"]): row["strength"] for row in one[0]}
-    told |= {(row["principal"], row["credential_uid"], row["evidence"]): row["strength"] for row in one[1]}
-    told |= {(row["principal"], row["child_uid"], row["action_uid"]): row["strength"] for row in one[0]}
+    told = {(row["parent_uid"], row["child_uid"], row["action_uid"]) for row in one[0]}
+    told |= {(row["principal"], row["child_uid"], row["action_uid"]) for row in one[0]}
+    told |= {(row["principal"], row["credential_uid"], row["evidence"]) for row in one[1]}
     for uid, row in bound(one).items():
-        reached, owned = {uid}, uid.endswith(f"-{row['worker']}")
-        weakest = "proven"
+        owner = f"aws:role/{row['worker']}"
+        reached, weakest = {uid}, "proven"
         for hop in row["path"]:
             assert hop["from"] in reached
-            assert told[hop["to"], hop["from"], hop["evidence"]] == hop["strength"]
-            reached.add(hop["to"])
-            if not owned and hop["strength"] == "asserted":
+            assert (hop["to"], hop["from"], hop["evidence"]) in told
+            if owner not in reached and hop["strength"] == "asserted":
                 weakest = "asserted"
-            owned = owned or hop["to"] == f"aws:role/{row['worker']}"
-        if row["worker"] is not None:
-            assert f"aws:role/{row['worker']}" in reached
-            assert row["strength"] == weakest
+            reached.add(hop["to"])
+        if row["worker"] is None:
+            assert (row["strength"], bool(row["reason"])) == ("none", True)
         else:
-            assert row["strength"] == "none"
-            assert row["reason"]
+            assert (row["strength"], owner in reached) == (weakest, True)
+
+
+@pytest.mark.xfail(strict=True, reason="what an issuing grant says of its child's principal counts as proven always")
+def test_a_grant_that_is_only_asserted_proves_no_principal() -> None:
+    """An OAuth token's grant is asserted, and names the client as parent and as principal."""
+    role = "aws:role/a-agent"
+    grant = {
+        "grant_uid": "g", "action_uid": "okta:1", "kind": "issue", "mechanism": "app.oauth2.token.grant",
+        "parent_uid": role, "child_uid": "aws:key/a1", "principal": role, "issued_at": datetime(2026, 3, 2, 9),
+        "strength": "asserted",
+    }  # fmt: skip
+    assert bound(([grant], []))["aws:key/a1"]["strength"] == "asserted"

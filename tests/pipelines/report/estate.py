@@ -48,12 +48,20 @@ def calls() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def next_day() -> dict[str, Any]:
+    """One more call that a line allows, on the next day and with another key."""
+    later = event(eventTime="2026-03-03T10:00:00Z", eventID="0000-next-day")
+    later["userIdentity"]["accessKeyId"] = "ASIAEXAMPLE2"
+    later["userIdentity"]["sessionContext"]["attributes"]["creationDate"] = "2026-03-03T09:59:00Z"
+    return later
+
+
 def hostile(root: Path) -> Estate:
     """The estate, run once."""
     made = Estate(root)
     (made.root / "workers" / "agent.yaml").write_text(MANIFEST, encoding="utf-8")
     made.put("trail", calls())
-    made.put("trail", [event(second=86_400 // 24, eventTime="2026-03-03T10:00:00Z", eventID="0000-next-day")])
+    made.put("trail", [next_day()])
     far, stranger = "http://far.invalid/%3Cscript%3E", IMAGE.replace(" ", "%20")
     lines = squid_line(5) + squid_line(6, url=far) + squid_line(7, user=stranger)
     made.put("egress", lines)
