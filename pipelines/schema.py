@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-VERSION = 4
+VERSION = 5
 
 TEXT = "VARCHAR"
 TEXTS = "VARCHAR[]"
@@ -125,6 +125,7 @@ ACTIONS = Table(
         "identity_strength": TEXT,
         "session_name": TEXT,
         "delegator": TEXT,
+        "delegator_strength": TEXT,
         "obtains": TEXT,
         "src_ip": TEXT,
         "src_port": COUNT,
@@ -172,6 +173,7 @@ GRANTS = Table(
         "child_uid": TEXT,
         "principal": TEXT,
         "delegator": TEXT,
+        "delegator_strength": TEXT,
         "issued_at": TIME,
         "expires_at": TIME,
         "strength": TEXT,

@@ -30,7 +30,11 @@ def provide(engine: Engine, sources: pa.Table) -> None:
     """
     engine.let("sources", sources)
     engine.let("attributions_now", attributions_sql())
-    columns = ", ".join(f"{_FROM_ATTRIBUTION.get(name, f'a.{name}')} AS {name}" for name in schema.ACTIONS.columns)
+    columns = ", ".join(
+        f"{_FROM_ATTRIBUTION.get(name, f'a.{name}')} AS {name}"
+        for name in schema.ACTIONS.columns
+        if name == "delegator" or name not in ATTRIBUTION.names
+    )
     told = ", ".join(f"t.{name}" for name in ATTRIBUTION.names if name not in {"delegator", "manifest_sha"})
     for name, which in (("attributed", "a.is_primary"), ("contested", "a.flag IS NOT NULL")):
         engine.let(

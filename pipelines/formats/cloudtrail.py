@@ -92,6 +92,7 @@ _COLUMNS = {
     "identity_strength": "identity_strength",
     "session_name": "session_name",
     "delegator": "delegator",
+    "delegator_strength": "delegator_strength",
     "obtains": _obtains(),
     "src_ip": "source_ip",
     # S3 writes the client's user agent in brackets.

@@ -52,6 +52,8 @@ SELECT *, coalesce(credential_uid, session_uid, principal) AS acting,
     split_part(event_source, '.', 1) AS service,
     'aws:key/' || issued_key_id AS issued_key,
     coalesce(delegator, mail(known(request.sourceIdentity))) AS carried,
+    coalesce(delegator_strength, CASE WHEN mail(known(request.sourceIdentity)) IS NOT NULL THEN 'asserted' END)
+        AS carried_strength,
     -- Session tags are the caller's to choose; only EKS itself, calling as a service, makes these proof.
     CASE WHEN identity_type = 'AWSService' AND invoked_by = 'pods.eks.amazonaws.com'
          THEN {_SERVICE_ACCOUNT} END AS pod,
@@ -63,7 +65,8 @@ FROM events WHERE reason IS NULL
 """One row a record that tells of an action: who issued, and what the response gave out."""
 
 _SESSIONS = f"""
-SELECT record_id, event_name AS mechanism, coalesce(pod, acting) AS parent_uid, issued_key, strength, carried, time,
+SELECT record_id, event_name AS mechanism, coalesce(pod, acting) AS parent_uid, issued_key, strength,
+    carried, carried_strength, time,
     CASE event_name
         WHEN 'GetFederationToken' THEN federated_user_id
         WHEN 'GetSessionToken' THEN principal_id
@@ -85,7 +88,7 @@ WHERE status = 'success' AND (
 
 _ISSUED = """
 SELECT record_id, 'issue' AS kind, mechanism, parent_uid, child_uid, principal, carried AS delegator,
-    time AS issued_at, expires_at, strength
+    carried_strength AS delegator_strength, time AS issued_at, expires_at, strength
 FROM (SELECT *, unnest([issued_key, 'aws:session/' || session_id || '@' || iso(time)]) AS child_uid FROM sessions)
 WHERE child_uid IS NOT NULL
 """
@@ -94,7 +97,8 @@ WHERE child_uid IS NOT NULL
 _KEYS = """
 SELECT record_id, 'issue' AS kind, event_name AS mechanism, acting AS parent_uid,
     'aws:key/' || made_key_id AS child_uid, 'aws:user/' || target_user_arn AS principal,
-    carried AS delegator, time AS issued_at, CAST(NULL AS TIMESTAMP) AS expires_at,
+    carried AS delegator, carried_strength AS delegator_strength, time AS issued_at,
+    CAST(NULL AS TIMESTAMP) AS expires_at,
     CASE WHEN is_own_user THEN strength ELSE 'asserted' END AS strength
 FROM actors
 WHERE service = 'iam' AND event_name = 'CreateAccessKey' AND status = 'success'
@@ -105,7 +109,8 @@ _TOKENS = """
 SELECT record_id, 'issue' AS kind, event_name AS mechanism, acting AS parent_uid,
     'aws:key/' || id(extra['identitycenter:CredentialId']) AS child_uid,
     'aws:principal/' || id(extra['identitystore:UserId']) AS principal,
-    coalesce(carried, 'aws:principal/' || id(extra['identitystore:UserId'])) AS delegator, time AS issued_at,
+    coalesce(carried, 'aws:principal/' || id(extra['identitystore:UserId'])) AS delegator,
+    CASE WHEN carried IS NOT NULL THEN carried_strength ELSE 'proven' END AS delegator_strength, time AS issued_at,
     time + to_seconds(try_cast(response.expiresIn AS INTEGER)) AS expires_at, strength
 FROM actors
 WHERE service IN ('sso-oauth', 'sso') AND event_name = 'CreateTokenWithIAM' AND status = 'success'
@@ -114,7 +119,7 @@ WHERE service IN ('sso-oauth', 'sso') AND event_name = 'CreateTokenWithIAM' AND 
 
 _SCOPES = """
 SELECT record_id, 'issue' AS kind, 'inScopeOf' AS mechanism, 'aws:function/' || issued_to AS parent_uid,
-    coalesce(credential_uid, session_uid) AS child_uid, principal, delegator,
+    coalesce(credential_uid, session_uid) AS child_uid, principal, delegator, delegator_strength,
     coalesce(created, time) AS issued_at, CAST(NULL AS TIMESTAMP) AS expires_at, identity_strength AS strength
 FROM actors
 WHERE issued_to IS NOT NULL
@@ -130,7 +135,8 @@ SELECT record_id, CASE WHEN upper(known(request.status)) = 'ACTIVE' THEN 'issue'
          ELSE 'aws:user/' || target_user_arn END AS child_uid,
     CASE WHEN event_name IN ('DeleteRole', 'PutRolePolicy') THEN 'aws:role/' || {_NAMED_ROLE}
          ELSE 'aws:user/' || target_user_arn END AS principal,
-    CAST(NULL AS VARCHAR) AS delegator, time AS issued_at, CAST(NULL AS TIMESTAMP) AS expires_at, strength
+    CAST(NULL AS VARCHAR) AS delegator, CAST(NULL AS VARCHAR) AS delegator_strength, time AS issued_at,
+    CAST(NULL AS TIMESTAMP) AS expires_at, strength
 FROM actors
 WHERE service = 'iam' AND status = 'success' AND (
     event_name IN ('DeleteAccessKey', 'DeleteUser', 'DeleteRole', 'DeleteLoginProfile')

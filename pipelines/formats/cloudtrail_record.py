@@ -292,6 +292,9 @@ SELECT *,
     CASE WHEN identity_type IN ('AssumedRole', 'Role', 'FederatedUser') AND contains(principal_id, ':')
          THEN nullif(substr(principal_id, instr(principal_id, ':') + 1), '') END AS session_name,
     coalesce('aws:principal/' || on_behalf_of, mail(source_identity)) AS delegator,
+    -- Identity Center knows on whose behalf; a source identity is what the first caller wrote.
+    CASE WHEN on_behalf_of IS NOT NULL THEN 'proven' WHEN mail(source_identity) IS NOT NULL THEN 'asserted' END
+        AS delegator_strength,
     CASE WHEN is_hidden OR login_failed OR identity_type = 'Unknown' OR account_id = 'anonymous'
               OR (identity_type IN ('WebIdentityUser', 'SAMLUser') AND status <> 'success')
               OR regexp_matches(error_code, '{_NOT_AUTHENTICATED}')

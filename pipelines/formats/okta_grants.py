@@ -32,13 +32,14 @@ _TARGET_API_TOKEN = Sql.uid("okta:token", "target_id", "org")
 
 _TOKENS = f"""
     SELECT record_id, 'issue' AS kind, event_type AS mechanism, principal AS parent_uid, {_OAUTH_TOKEN} AS child_uid,
-           principal, delegator, time AS issued_at, expires_at, 'asserted' AS strength
+           principal, delegator, CASE WHEN delegator IS NOT NULL THEN 'proven' END AS delegator_strength,
+           time AS issued_at, expires_at, 'asserted' AS strength
     FROM entries WHERE is_grant AND {one_of("target_kind", TOKEN_KINDS)} AND starts_with(principal, 'oauth:client/')
 """
 """A row an OAuth token that a client was given."""
 
 _SESSIONS = f"""
-    SELECT record_id, 'issue', event_type, principal, {SESSION}, principal, NULL, time, NULL, 'proven'
+    SELECT record_id, 'issue', event_type, principal, {SESSION}, principal, NULL, NULL, time, NULL, 'proven'
     FROM events
     WHERE reason IS NULL AND worked AND actor_kind = 'user'
       AND event_type IN ('user.session.start', 'user.authentication.sso')
@@ -47,7 +48,7 @@ _SESSIONS = f"""
 
 _API_TOKENS = f"""
     SELECT record_id, 'issue', event_type, principal, {_TARGET_API_TOKEN},
-           coalesce({user("users[1]")}, principal), NULL, time, expires_at,
+           coalesce({user("users[1]")}, principal), NULL, NULL, time, expires_at,
            CASE WHEN {OBTAINS} = 'other' THEN 'asserted' ELSE 'proven' END
     FROM entries WHERE event_type = 'system.api_token.create' AND {one_of("target_kind", TOKEN_KINDS)}
 """
@@ -63,13 +64,13 @@ _ENDED_ENTRIES = f"""
                      AND target_kind = 'user' THEN {user("target_id")}
                 WHEN regexp_matches(event_type, '^(application|app[.]oauth2[.]client)[.]lifecycle[.]de(activate|lete)$')
                      AND {one_of("target_kind", CLIENT_KINDS)} THEN {client("target_id")} END,
-           NULL, NULL, time, NULL, 'proven'
+           NULL, NULL, NULL, time, NULL, 'proven'
     FROM entries
 """
 """A row a target that the event ended: a token, a user, a client."""
 
 _ENDED_SESSIONS = f"""
-    SELECT record_id, 'revoke', event_type, NULL, {SESSION}, principal, NULL, time, NULL, 'proven'
+    SELECT record_id, 'revoke', event_type, NULL, {SESSION}, principal, NULL, NULL, time, NULL, 'proven'
     FROM events
     WHERE reason IS NULL AND worked AND event_type IN ('user.session.end', 'user.session.clear')
       AND len(list_filter(users, u -> u IS DISTINCT FROM actor_id)) = 0

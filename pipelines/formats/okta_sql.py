@@ -231,6 +231,8 @@ _COLUMNS = {
     "session_uid": SESSION,
     "identity_strength": f"CASE WHEN principal IS NULL OR ({_CLAIMED}) THEN 'asserted' ELSE 'proven' END",
     "delegator": "delegator",
+    # Okta itself names the person whom a token stands for.
+    "delegator_strength": "CASE WHEN delegator IS NOT NULL THEN 'proven' END",
     "obtains": OBTAINS,
     "src_ip": "client_ip",
     "user_agent": "user_agent",

@@ -76,7 +76,25 @@ def _recorded_at(connection: duckdb.DuckDBPyConnection) -> None:
     _views(connection)
 
 
-STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _views, _object_uids, _recorded_at)
+def _delegator_strengths(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 5: a delegator has a strength of its own; of older rows it is not known, and they count as asserted."""
+    for table in ("actions", "grants"):
+        known = connection.execute(
+            "SELECT 1 FROM information_schema.columns WHERE table_catalog = 'lake'"
+            f" AND table_name = '{table}' AND column_name = 'delegator_strength'"
+        ).fetchone()
+        if not known:
+            connection.execute(f'ALTER TABLE lake."{table}" ADD COLUMN delegator_strength VARCHAR')
+    _views(connection)
+
+
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _create,
+    _views,
+    _object_uids,
+    _recorded_at,
+    _delegator_strengths,
+)
 """STEPS[n] brings a lake of version n to version n + 1."""
 
 

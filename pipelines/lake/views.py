@@ -26,10 +26,12 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     either = ", ".join(
         f"CASE WHEN i.action_uid IS NOT NULL THEN i.{name} ELSE b.{name} END AS {name}" for name in columns
     )
+    delegated = weaker("coalesce(k.own_delegator_strength, 'asserted')", "coalesce(k.identity_strength, 'proven')")
     capped = weaker("k.strength", "coalesce(k.identity_strength, 'proven')")
     return f"""
     WITH named AS (  -- whether each of an action's names found somebody, was found to be nobody's, or is unknown
         SELECT a.action_uid, a.time, a.identity_strength, a.delegator AS own_delegator,
+               a.delegator_strength AS own_delegator_strength,
                a.credential_uid, a.session_uid, a.principal,
                c.strength AS by_credential, s.strength AS by_session, p.strength AS by_principal
         FROM {actions} AS a
@@ -49,7 +51,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
         FROM named
     ),
     picked AS (  -- the binding of that name; what was inferred fills what is left open
-        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, a.uid AS bound_uid,
+        SELECT a.action_uid, a.time, a.identity_strength, a.own_delegator, a.own_delegator_strength, a.uid AS bound_uid,
                -- a name that came over from another worker begins chains of its own
                CASE WHEN b.valid_from IS NOT NULL THEN coalesce('|' || b.worker, '') ELSE '' END AS taken_by, {either}
         FROM chosen AS a
@@ -72,7 +74,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
            CASE WHEN k.strength = 'proven' AND k.identity_strength = 'asserted' THEN {CONFIDENCE_ASSERTED}
                 ELSE coalesce(k.confidence, 0.0) END AS confidence,
            coalesce(k.own_delegator, k.delegator) AS delegator,
-           CASE WHEN k.own_delegator IS NOT NULL THEN coalesce(k.identity_strength, 'proven')
+           CASE WHEN k.own_delegator IS NOT NULL THEN {delegated}
                 ELSE k.delegator_strength END AS delegator_strength,
            c.chain_id,
            k.bound_uid,

@@ -116,6 +116,7 @@ def _via(engine: Engine) -> None:
         "label_hops",
         """
         SELECT l.uid AS child, s.label_uid AS parent, 4 AS place, 0 AS issues, CAST(NULL AS VARCHAR) AS delegator,
+               CAST(NULL AS BIGINT) AS delegator_rank,
                CASE WHEN o.worker IS DISTINCT FROM mine.worker THEN o.worker END AS worker,
                row_number() OVER (ORDER BY l.uid) AS hop_id
         FROM labels AS l
@@ -138,7 +139,8 @@ def _chain_roots(engine: Engine) -> None:
     engine.let(
         "same_worker",
         f"""
-        SELECT h.child, h.parent, h.place, h.issues, CAST(NULL AS VARCHAR) AS delegator, h.hop_id
+        SELECT h.child, h.parent, h.place, h.issues, CAST(NULL AS VARCHAR) AS delegator,
+               CAST(NULL AS BIGINT) AS delegator_rank, h.hop_id
         FROM hops AS h
         JOIN decided AS c ON c.uid = h.child
         JOIN decided AS p ON p.uid = h.parent
@@ -219,7 +221,7 @@ def _bound(engine: Engine) -> None:
                root_uid,
                CASE WHEN worker IS NOT NULL THEN chain_root END AS chain_root,
                CASE WHEN worker IS NOT NULL THEN {Sql.is_long_lived("chain_root")} END AS chain_by_day,
-               issues AS hops,
+               CASE WHEN has_root THEN issues END AS hops,
                coalesce(spelled, []) AS path,
                CASE WHEN how IN ('only', 'several')
                     THEN list_transform(workers, w -> {{'worker': w, 'probability': {_probability()}}}) ELSE [] END

@@ -19,7 +19,8 @@ def climb(engine: Engine, name: str, hops: str, stops: str | None) -> None:
     """Make table `name`: one row a node (child or parent) of `hops`.
 
     `hops` has one row a child: child, parent, place (rank of its strength), issues (1 for an issuing
-    grant, else 0), delegator, hop_id (BIGINT, what a path lists: numbers, since paths are copied a lot).
+    grant, else 0), delegator, delegator_rank (of the delegator's own strength),
+    hop_id (BIGINT, what a path lists: numbers, since paths are copied a lot).
     `stops` names a table of uid where a walk ends; without one it ends where no hop leads on. Columns: uid,
     top (where the walk stands), done, steps, place (the weakest hop), issues, delegator (the nearest on the
     way), delegator_place, path.
@@ -37,7 +38,7 @@ def climb(engine: Engine, name: str, hops: str, stops: str | None) -> None:
         name,
         f"""
         WITH started AS (
-            SELECT h.child AS uid, h.parent AS top, h.place, h.issues, h.delegator, h.hop_id,
+            SELECT h.child AS uid, h.parent AS top, h.place, h.issues, h.delegator, h.delegator_rank, h.hop_id,
                    own.uid IS NOT NULL AS stays, above.uid IS NOT NULL OR e.uid IS NOT NULL AS arrives
             FROM {hops} AS h
             LEFT JOIN walk_stops AS own ON own.uid = h.child
@@ -51,7 +52,8 @@ def climb(engine: Engine, name: str, hops: str, stops: str | None) -> None:
                CAST(CASE WHEN stays THEN 4 ELSE place END AS BIGINT) AS place,
                CAST(CASE WHEN stays THEN 0 ELSE issues END AS BIGINT) AS issues,
                CASE WHEN stays THEN NULL ELSE delegator END AS delegator,
-               CAST(CASE WHEN stays THEN NULL WHEN delegator IS NOT NULL THEN place END AS BIGINT) AS delegator_place,
+               CAST(CASE WHEN stays THEN NULL
+                         WHEN delegator IS NOT NULL THEN least(place, delegator_rank) END AS BIGINT) AS delegator_place,
                CAST(CASE WHEN stays THEN [] ELSE [hop_id] END AS BIGINT[]) AS path
         FROM started
         UNION ALL

@@ -39,6 +39,8 @@ def issues(engine: Engine) -> None:
         "issues",
         f"""
         SELECT g.grant_uid, g.action_uid, g.mechanism, g.parent_uid, g.child_uid, g.principal, g.delegator,
+               CASE WHEN g.delegator IS NOT NULL
+                    THEN {rank("coalesce(g.delegator_strength, 'asserted')")} END AS delegator_rank,
                g.issued_at, g.expires_at, g.for_other, g.rank,
                CASE WHEN r.child_uid IS NULL THEN g.rank ELSE least(g.rank, {ASSERTED}) END AS place,
                CASE WHEN r.child_uid IS NULL THEN g.strength ELSE {named(f"least(g.rank, {ASSERTED})")} END AS strength
@@ -90,22 +92,23 @@ def hops(engine: Engine) -> None:
         f"""
         WITH offers AS (
             SELECT child_uid AS child, parent_uid AS parent, mechanism, action_uid AS evidence, strength, place, rank,
-                   1 AS issues, delegator, 0 AS class, issued_at AS since, grant_uid AS tie
+                   1 AS issues, delegator, delegator_rank, 0 AS class, issued_at AS since, grant_uid AS tie
             FROM issues WHERE parent_uid IS NOT NULL AND parent_uid <> child_uid
             UNION ALL
             SELECT child, parent, mechanism, evidence, strength, place, place,
-                   0, CAST(NULL AS VARCHAR), CASE mechanism WHEN 'acts in' THEN 1 ELSE 2 END, first_seen, parent
+                   0, CAST(NULL AS VARCHAR), CAST(NULL AS BIGINT), CASE mechanism WHEN 'acts in' THEN 1 ELSE 2 END,
+                   first_seen, parent
             FROM own_records
             UNION ALL
             SELECT child_uid, principal, 'acts as', action_uid, 'proven', {PROVEN}, {PROVEN},
-                   0, delegator, 3, issued_at, grant_uid
+                   0, delegator, delegator_rank, 3, issued_at, grant_uid
             FROM issues WHERE principal IS NOT NULL AND principal <> child_uid
         ),
         ordered AS (
             SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, rank DESC, since, tie) AS choice
             FROM offers
         )
-        SELECT child, parent, mechanism, evidence, strength, place, issues, delegator,
+        SELECT child, parent, mechanism, evidence, strength, place, issues, delegator, delegator_rank,
                row_number() OVER (ORDER BY child) AS hop_id
         FROM ordered WHERE choice = 1
         """,

@@ -70,6 +70,7 @@ def test_a_key_takes_on_a_role() -> None:
         "parent_uid": "aws:key/AKIACI",
         "principal": f"aws:role/{ROLE}",
         "delegator": None,
+        "delegator_strength": None,
         "issued_at": dt.datetime(2026, 1, 5, 9, 0, 0),
         "expires_at": dt.datetime(2026, 1, 5, 13, 9, 30),
         "strength": "proven",
@@ -288,6 +289,7 @@ def test_one_record_tells_which_function_holds_the_key() -> None:
         "child_uid": "aws:key/ASIAL",
         "principal": f"aws:role/{ROLE}",
         "delegator": None,
+        "delegator_strength": None,
         "issued_at": dt.datetime(2026, 1, 5, 8, 0, 0),
         "expires_at": None,
         "strength": "proven",
@@ -304,6 +306,7 @@ def test_the_delegator_is_carried() -> None:
         assume_role(later, request={"roleArn": ROLE, "sourceIdentity": "eve@corp.example"}),
         assume_role(request={"roleArn": ROLE, "sourceIdentity": "case-bot"}),
     )
+    assert [row["delegator_strength"] for row in rows[::2]] == ["proven", "asserted", "asserted", None]
     assert [row["delegator"] for row in rows[::2]] == [
         "aws:principal/U1",
         "mail:addr/dana@corp.example",

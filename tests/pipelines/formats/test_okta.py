@@ -213,6 +213,7 @@ def test_a_grant_at_the_orgs_server():
         "child_uid": f"oauth:token/{ORG}#AT.1",
         "principal": f"oauth:client/{ORG}#0oa1support",
         "delegator": f"okta:user/{ORG}/00u1alice",
+        "delegator_strength": "proven",
         "issued_at": datetime(2026, 1, 5, 10, 0, 0, 120000),
         "expires_at": datetime(2026, 1, 5, 11),
         "strength": "asserted",
