@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: install demo test lint types format lock clean
+.PHONY: install demo test lint types format lock pictures clean
 .DEFAULT_GOAL := install
 
 install: .venv/.installed        ## install into .venv; leaves .venv/bin/workertrail
@@ -26,6 +26,9 @@ format: .venv/.installed-dev     ## rewrite to the house's style
 
 lock: .venv/.installed-dev       ## pin every dependency anew, with hashes (needs uv)
 	scripts/lock
+
+pictures: .venv/.installed-dev   ## make the README's pictures anew (needs Debian's Chromium)
+	scripts/pictures
 
 clean:                           ## remove the installation and all state
 	rm -rf .venv data/lake data/dagster data/demo

@@ -148,8 +148,10 @@ def service_hosts_sql() -> str:
     return f"""
     SELECT called.manifest_sha, called.host, globs.ordinal, bool_or(known.region <> '') AS region_seen,
         bool_or(coalesce(known.region <> '' AND {matches("known.region", "regions.pattern")}, false)) AS region_fits,
-        bool_or(known.bucket <> '') AS bucket_seen, bool_or(coalesce(known.bucket <> '' AND ({bucket_fits}), false)) AS bucket_fits,
-        bool_or(coalesce(known.bucket <> '' AND ends_with(items.pattern, '%') AND ({bucket_whole}), false)) AS bucket_whole
+        bool_or(known.bucket <> '') AS bucket_seen,
+        bool_or(coalesce(known.bucket <> '' AND ({bucket_fits}), false)) AS bucket_fits,
+        bool_or(coalesce(known.bucket <> '' AND ends_with(items.pattern, '%') AND ({bucket_whole}), false))
+            AS bucket_whole
     FROM {_CALLED} JOIN scope_host_services AS known ON called.host = known.host
     JOIN {_SERVICE_GLOBS} AND {matches("known.service", "globs.pattern")}
     JOIN scope_rules AS rules ON globs.manifest_sha = rules.manifest_sha AND globs.ordinal = rules.ordinal

@@ -38,9 +38,7 @@ class Watched:
         """Requests that would have left this machine."""
         inner = ("data", "blob", "about", "file")
         return [
-            url
-            for url in self.requests
-            if urlsplit(url).scheme not in inner and urlsplit(url).hostname not in LOOPBACK
+            url for url in self.requests if urlsplit(url).scheme not in inner and urlsplit(url).hostname not in LOOPBACK
         ]
 
 
@@ -53,7 +51,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     """An empty page in a profile of its own, 1280 by 900, in UTC; uncaught exceptions count as errors."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC", locale="en-GB")
