@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,8 @@ from detectors.findings import FOUND, SEVERITIES, Severity, Stamp, findings_sql,
 from detectors.located import Problem, Problems, parse, validate
 
 _HEAD = re.compile(r"\A\s*/\*---[^\n]*\n(?P<yaml>.*?)^[ \t]*---\*/", re.DOTALL | re.MULTILINE)
+_TESTS = re.compile(r"^tests:.*?(?=^[A-Za-z_]|\Z)", re.DOTALL | re.MULTILINE)
+"""The test cases within a head, mostly longer than all the rest: a run does not read them."""
 
 
 def _valid_tag(tag: str) -> str:
@@ -54,6 +57,11 @@ class Head(_Strict):
     severity: Severity
     tags: Annotated[tuple[Annotated[str, AfterValidator(_valid_tag)], ...], Field(min_length=1)]
     look_alikes: tuple[LookAlike, ...] = ()
+
+
+class Cases(_Strict):
+    """A detector's own test cases."""
+
     tests: Annotated[tuple[Case, ...], Field(min_length=1)]
 
 
@@ -61,6 +69,7 @@ class Head(_Strict):
 class Detector:
     """A detector that may run: its head, its SELECT, and a version that changes with every change of its file."""
 
+    file: str
     head: Head
     sql: str
     version: str
@@ -71,6 +80,17 @@ class Detector:
     @property
     def id(self) -> str:
         return self.head.id
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """Its test cases; raises Problems where they cannot be read, or where there are none."""
+        match = _HEAD.match(self.document)
+        assert match is not None
+        tests = _TESTS.search(match["yaml"])
+        lines = self.document.count("\n", 0, match.start("yaml") + (tests.start() if tests else 0))
+        if tests is None:
+            raise Problems([Problem(self.file, lines + 1, "tests", "the required key 'tests' is missing")])
+        return validate(parse(self.file, "\n" * lines + tests[0]), Cases).tests
 
 
 @dataclass(frozen=True)
@@ -110,13 +130,20 @@ def read(path: Path) -> Detector:
         document = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Problems([Problem(file, 1, "", f"cannot be read: {error}")]) from error
+    return _read(file, document)
+
+
+@lru_cache(maxsize=1_000)
+def _read(file: str, document: str) -> Detector:
     match = _HEAD.match(document)
     if match is None:
         message = "has no head; begin the file with /*---, the YAML head and ---*/ on lines of their own"
         raise Problems([Problem(file, 1, "", message)])
-    located = parse(file, "\n" * document.count("\n", 0, match.start("yaml")) + match["yaml"])
+    said = _TESTS.sub(lambda tests: "\n" * tests[0].count("\n"), match["yaml"])
+    located = parse(file, "\n" * document.count("\n", 0, match.start("yaml")) + said)
     head = validate(located, Head)
-    problems = [] if head.id == path.stem else [located.problem(("id",), f"must be the file's name, {path.stem}")]
+    stem = Path(file).stem
+    problems = [] if head.id == stem else [located.problem(("id",), f"must be the file's name, {stem}")]
     sql = document[match.end() :].strip()
     first_line = document.count("\n", 0, document.index(sql, match.end()))
     for fault in statement.faults(sql, provided.NAMES):
@@ -124,7 +151,7 @@ def read(path: Path) -> Detector:
     if problems:
         raise Problems(problems)
     digest = hashlib.sha256(document.encode()).hexdigest()
-    return Detector(head, sql, f"{head.version}+{digest[:12]}", document, statement.columns(sql))
+    return Detector(file, head, sql, f"{head.version}+{digest[:12]}", document, statement.columns(sql))
 
 
 def judge(engine: Engine, detectors: Sequence[Detector]) -> Judgement:
@@ -158,7 +185,7 @@ def failed_cases(engine: Engine, detector: Detector, schemas: Mapping[str, pa.Sc
     these names are replaced.
     """
     said: list[str] = []
-    for case in detector.head.tests:
+    for case in detector.cases:
         for name, table in case.tables(schemas).items():
             engine.let(name, table)
         said += [

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,13 @@ def _is_rule(path: Path) -> bool:
 
 def read(path: Path) -> Rule:
     """One rule; raises Problems."""
+    status = path.stat()
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=10_000)
+def _read(path: Path, _modified: int, _bytes: int) -> Rule:
+    """A file that has not changed since is not read again by a process that lives on."""
     located = load_yaml(path)
     document = path.read_text(encoding="utf-8-sig")
     found = _Reader(located)

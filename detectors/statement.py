@@ -8,12 +8,14 @@ on nothing but their arguments and that sqlglot renders to Spark SQL with the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import TypeVar
 
 import duckdb
-from sqlglot import exp, parse, parse_one, tokenize
+from sqlglot import exp, parse, tokenize
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
 REQUIRED = (
@@ -60,7 +62,7 @@ class Fault:
 def faults(sql: str, tables: frozenset[str]) -> list[Fault]:
     """What is wrong with `sql` as a detector's statement over `tables`; empty where it may run."""
     try:
-        statements = [statement for statement in parse(sql, read="duckdb") if statement is not None]
+        statements = _parsed(sql)
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         return [Fault(int(first.get("line") or 1), f"the SQL does not parse: {first.get('description') or error}")]
@@ -72,16 +74,22 @@ def faults(sql: str, tables: frozenset[str]) -> list[Fault]:
         return [Fault(_named_line(str(error)), f"DuckDB does not parse the SQL: {str(error).splitlines()[0]}")]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         return [Fault(1, "the SQL must be one SELECT and nothing else")]
-    query = statements[0]
-    found = [fault for check in _CHECKS for fault in check(query, tables)]
+    query, nodes = statements[0], tuple(statements[0].walk())
+    found = [fault for check in _CHECKS for fault in check(query, nodes, tables)]
     found += _list_length(sql)
     return found or list(_unrendered(query))
 
 
 def columns(sql: str) -> frozenset[str]:
     """The names of the columns that a statement without faults gives."""
-    statement = parse_one(sql, read="duckdb")
+    statement = _parsed(sql)[0]
     return frozenset(statement.named_selects if isinstance(statement, exp.Query) else ())
+
+
+@lru_cache(maxsize=8)
+def _parsed(sql: str) -> tuple[exp.Expr, ...]:
+    """The statements of a text; nobody changes them."""
+    return tuple(statement for statement in parse(sql, read="duckdb") if statement is not None)
 
 
 def _named_line(message: str) -> int:
@@ -96,19 +104,30 @@ def _line(node: exp.Expr) -> int:
     return next((int(line) for line in lines if line), 1)
 
 
-def _tables(query: exp.Query, tables: frozenset[str]) -> Iterator[Fault]:
+Nodes = Sequence[exp.Expr]
+"""Every part of a query; it is walked once for all checks."""
+
+
+Kind = TypeVar("Kind", bound=exp.Expr)
+
+
+def _of(nodes: Nodes, kind: type[Kind]) -> Iterator[Kind]:
+    return (node for node in nodes if isinstance(node, kind))
+
+
+def _tables(_query: exp.Query, nodes: Nodes, tables: frozenset[str]) -> Iterator[Fault]:
     """Tables that are neither provided nor named in a WITH."""
-    named = {cte.alias for cte in query.find_all(exp.CTE)}
-    for table in query.find_all(exp.Table):
+    named = {cte.alias for cte in _of(nodes, exp.CTE)}
+    for table in _of(nodes, exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.args.get("db"):
             yield Fault(_line(table), f"{table.sql('duckdb')} is not a provided table; a detector reads nothing else")
         elif table.name not in named | tables:
             yield Fault(_line(table), f"there is no table {table.name}; there are {', '.join(sorted(tables))}")
 
 
-def _functions(query: exp.Query, _tables: frozenset[str]) -> Iterator[Fault]:
+def _functions(_query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iterator[Fault]:
     """Functions outside the list."""
-    for function in query.find_all(exp.Func):
+    for function in _of(nodes, exp.Func):
         if isinstance(function, exp.Anonymous):
             yield Fault(_line(function), f"the function {function.name}() is not one that a detector may use")
         elif not isinstance(function, _FUNCTIONS):
@@ -116,25 +135,25 @@ def _functions(query: exp.Query, _tables: frozenset[str]) -> Iterator[Fault]:
             yield Fault(_line(function), f"the function {name}() is not one that a detector may use")
 
 
-def _shapes(query: exp.Query, _tables: frozenset[str]) -> Iterator[Fault]:
+def _shapes(query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iterator[Fault]:
     """Constructs that the two engines do not share."""
     for kind, message in _REFUSED_NODES:
-        for node in query.find_all(kind):
+        for node in _of(nodes, kind):
             yield Fault(_line(node), message)
-    for clause in query.find_all(exp.With):
+    for clause in _of(nodes, exp.With):
         if clause.args.get("recursive"):
             yield Fault(_line(clause), "a recursive WITH is not allowed")
-    for join in query.find_all(exp.Join):
+    for join in _of(nodes, exp.Join):
         if str(join.args.get("method") or "").upper() in {"ASOF", "POSITIONAL"}:
             yield Fault(_line(join), "ASOF and POSITIONAL joins have no counterpart in Spark; use a window")
-    for gathered in query.find_all(exp.ArrayAgg):
+    for gathered in _of(nodes, exp.ArrayAgg):
         if isinstance(gathered.this, exp.Order):
             yield Fault(_line(gathered), "ORDER BY inside list() is lost on Spark; sort the list")
     if query.args.get("limit") and not query.args.get("order"):
         yield Fault(_line(query), "LIMIT without ORDER BY picks rows at random")
 
 
-def _columns(query: exp.Query, _tables: frozenset[str]) -> Iterator[Fault]:
+def _columns(query: exp.Query, _nodes: Nodes, _tables: frozenset[str]) -> Iterator[Fault]:
     """Columns of a row of evidence that are missing, or that nobody reads."""
     names = query.named_selects
     if "*" in names:
@@ -156,7 +175,12 @@ def _list_length(sql: str) -> Iterator[Fault]:
             yield Fault(token.line, "len() means LENGTH to Spark; write array_length() or length()")
 
 
-_CHECKS: tuple[Callable[[exp.Query, frozenset[str]], Iterator[Fault]], ...] = (_tables, _functions, _shapes, _columns)
+_CHECKS: tuple[Callable[[exp.Query, Nodes, frozenset[str]], Iterator[Fault]], ...] = (
+    _tables,
+    _functions,
+    _shapes,
+    _columns,
+)
 
 
 def _unrendered(query: exp.Query) -> Iterator[Fault]:

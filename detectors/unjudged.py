@@ -46,16 +46,21 @@ def unjudged(engine: Engine) -> pa.Table:
 
 _WAYS = """
     WITH hops AS (
-        SELECT worker, uid, hop."from" AS child, hop."to" AS parent, hop.mechanism AS mechanism
-        FROM (SELECT worker, uid, unnest(path) AS hop FROM bindings WHERE worker IS NOT NULL) AS unnested
+        SELECT worker, since, hop."from" AS child, hop."to" AS parent, hop.mechanism AS mechanism
+        FROM (
+            SELECT worker, coalesce(valid_from, TIMESTAMP '0001-01-01') AS since, unnest(path) AS hop
+            FROM bindings WHERE worker IS NOT NULL
+        ) AS unnested
     )
-    SELECT DISTINCT worker, name, is_issuer FROM (
-        SELECT worker, uid AS name, false AS is_issuer FROM bindings WHERE worker IS NOT NULL
-        UNION ALL SELECT worker, child, false FROM hops
-        UNION ALL SELECT worker, parent, mechanism NOT IN ('acts as', 'acts in') FROM hops
+    SELECT DISTINCT worker, since, name, is_issuer FROM (
+        SELECT worker, coalesce(valid_from, TIMESTAMP '0001-01-01') AS since, uid AS name, false AS is_issuer
+        FROM bindings WHERE worker IS NOT NULL
+        UNION ALL SELECT worker, since, child, false FROM hops
+        UNION ALL SELECT worker, since, parent, mechanism NOT IN ('acts as', 'acts in') FROM hops
     ) AS names
 """
-"""Names on the ways from a worker's credentials up to their roots; `is_issuer` of what issued something."""
+"""Names on the ways from a worker's credentials up to their roots, each way `since` when it holds; `is_issuer` of what
+issued something."""
 
 
 def _removed() -> str:
@@ -108,7 +113,11 @@ def _instantiators() -> str:
     FROM {_first("instantiators")} AS said
     LEFT JOIN (
         SELECT DISTINCT ways.worker
-        FROM unjudged_ways AS ways LEFT JOIN bindings AS own ON own.uid = ways.name AND own.worker = ways.worker
+        FROM unjudged_ways AS ways
+        LEFT JOIN bindings AS own
+            ON own.uid = ways.name AND own.worker = ways.worker
+            AND ways.since >= coalesce(own.valid_from, TIMESTAMP '0001-01-01')
+            AND ways.since < coalesce(own.valid_to, TIMESTAMP '9999-12-31')
         WHERE ways.is_issuer AND own.uid IS NULL
     ) AS shown ON shown.worker = said.worker
     WHERE shown.worker IS NULL

@@ -74,7 +74,9 @@ shown AS (
 expiring AS (
     -- workers some of whose credentials were issued with an expiry
     SELECT DISTINCT b.worker
-    FROM grants AS g JOIN bindings AS b ON b.uid = g.child_uid
+    FROM grants AS g JOIN bindings AS b
+        ON b.uid = g.child_uid AND g.issued_at >= coalesce(b.valid_from, TIMESTAMP '0001-01-01')
+        AND g.issued_at < coalesce(b.valid_to, TIMESTAMP '9999-12-31')
     WHERE g.kind = 'issue' AND g.expires_at IS NOT NULL AND b.worker IS NOT NULL
 )
 SELECT

@@ -103,6 +103,7 @@ def ingest_all(what: Plan, progress: Progress = _quiet, sources: Sequence[str] |
     """Stage (a): pull what is new from every source (or the named ones), and commit it in batches of whole objects."""
     lake, summary = what.lake, Summary()
     prepare_folders(lake)
+    lake.bring_up_to_date()  # what was pulled already is read before anything is written
     spool = lake.spool / what.run_id
     key = secrets.lake_key(lake.key_file)
     chosen = [one for one in what.settings.sources if sources is None or one.name in sources]

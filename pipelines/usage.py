@@ -17,6 +17,7 @@ import duckdb
 from detectors.manifest_model import Manifest
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Lake
+from pipelines.lake.views import holds
 from pipelines.report import queries_limits as limits
 from pipelines.report import queries_workers as queries
 from pipelines.report.prepare import prepare
@@ -157,21 +158,24 @@ def _measure(engine: DuckDBEngine, period: Selection) -> None:
     engine.let("things", limits.things_sql())
     engine.let("distinct_levels", limits.distinct_levels_sql(period))
     engine.let("credential_levels", limits.credential_levels_sql(period))
-    engine.let("names_used", _NAMES_USED)
+    engine.let("names_used", NAMES_USED)
 
 
-_NAMES_USED = """
+NAMES_USED = f"""
     WITH acted AS (
-        SELECT bound_uid, principal, strength, count(*) AS actions, min(time) AS first_at, max(time) AS last_at
-        FROM reported GROUP BY bound_uid, principal, strength
+        SELECT r.bound_uid, b.valid_from, r.principal, r.strength, count(*) AS actions, min(r.time) AS first_at,
+               max(r.time) AS last_at
+        FROM reported AS r LEFT JOIN bindings AS b ON b.uid = r.bound_uid AND {holds("b", "r.time")}
+        GROUP BY r.bound_uid, b.valid_from, r.principal, r.strength
     ),
     ways AS (
-        SELECT uid AS bound_uid, uid AS name FROM bindings
+        SELECT uid, valid_from, uid AS name FROM bindings
         UNION
-        SELECT uid, hop."to" FROM (SELECT uid, unnest(path) AS hop FROM bindings) AS hops
+        SELECT uid, valid_from, hop."to" FROM (SELECT uid, valid_from, unnest(path) AS hop FROM bindings) AS hops
     ),
     named AS (
-        SELECT a.*, w.name FROM acted AS a JOIN ways AS w ON w.bound_uid = a.bound_uid
+        SELECT a.*, w.name
+        FROM acted AS a JOIN ways AS w ON w.uid = a.bound_uid AND w.valid_from IS NOT DISTINCT FROM a.valid_from
         UNION
         SELECT a.*, a.principal FROM acted AS a WHERE a.principal IS NOT NULL
     )

@@ -1,6 +1,6 @@
 /*---
 id: chain_too_deep
-version: 1
+version: 2
 title: A chain of credentials longer than the worker's limit
 description: >
   Between the root and the credential that acted lie more issuing grants than the limit `hops` of the manifest in
@@ -95,6 +95,26 @@ tests:
       - {uid: "net:addr/egress/10.0.0.1", hops: 1, root_uid: "aws:user/u", valid_from: 2026-03-02T11:00:00}
     limits: [{measure: hops, at_most: 2}]
     expected: []
+  - name: the role passed to another worker, and only its former way crossed accounts
+    actions:
+      - {credential_uid: "aws:key/AKIA2", bound_uid: "aws:key/AKIA2", time: 2026-03-02T10:00:00}
+      - {worker: w2, manifest_sha: sha-2, credential_uid: "aws:key/AKIA2", bound_uid: "aws:key/AKIA2", time: 2026-03-02T12:00:00}
+    bindings:
+      - uid: "aws:key/AKIA2"
+        valid_to: 2026-03-02T11:00:00
+        hops: 2
+        root_uid: "aws:user/arn:aws:iam::444455556666:user/ci"
+        path: [{from: "aws:key/AKIA2", to: "aws:user/arn:aws:iam::444455556666:user/ci", mechanism: AssumeRole, evidence: e1, strength: proven}]
+      - uid: "aws:key/AKIA2"
+        worker: w2
+        valid_from: 2026-03-02T11:00:00
+        hops: 2
+        root_uid: "aws:user/arn:aws:iam::111122223333:user/ci"
+        path: [{from: "aws:key/AKIA2", to: "aws:user/arn:aws:iam::111122223333:user/ci", mechanism: AssumeRole, evidence: e2, strength: proven}]
+    limits: [{measure: hops, at_most: 1}, {worker: w2, manifest_sha: sha-2, measure: hops, at_most: 1}]
+    expected:
+      - {worker: w1, severity: high, entity: "aws:role/arn:aws:iam::111122223333:role/w1", evidence: [a1], explanation: ["444455556666"]}
+      - {worker: w2, severity: medium, entity: "aws:role/arn:aws:iam::111122223333:role/w1", evidence: [a2]}
 ---*/
 
 WITH bounds AS (
@@ -109,7 +129,7 @@ deep AS (
     SELECT
         a.action_uid, a.worker, a.principal, a.time, a.chain_id, a.confidence, a.strength, a.status, a.manifest_sha,
         a.api_service, a.api_operation, a.dst_host, a.bound_uid, a.credential_uid,
-        b.hops, b.root_uid, b.path, l.at_most, l.file, l.line,
+        coalesce(b.valid_from, TIMESTAMP '0001-01-01') AS since, b.hops, b.root_uid, b.path, l.at_most, l.file, l.line,
         a.status IN ('failure', 'denied') AS tried
     FROM attributed AS a
     JOIN bindings AS b
@@ -120,26 +140,29 @@ deep AS (
 ),
 passed AS (
     -- the names on the way of each such chain
-    SELECT uid, hop.to AS name
-    FROM (SELECT bound_uid AS uid, unnest(path) AS hop FROM (SELECT DISTINCT bound_uid, path FROM deep) AS ways) AS hops
+    SELECT uid, since, hop.to AS name
+    FROM (
+        SELECT bound_uid AS uid, since, unnest(path) AS hop
+        FROM (SELECT DISTINCT bound_uid, since, path FROM deep) AS ways
+    ) AS hops
     UNION
-    SELECT bound_uid, principal FROM deep WHERE principal IS NOT NULL
+    SELECT bound_uid, since, principal FROM deep WHERE principal IS NOT NULL
     UNION
-    SELECT bound_uid, root_uid FROM deep
+    SELECT bound_uid, since, root_uid FROM deep
 ),
 crossings AS (
     -- the AWS accounts on that way: of its principals, and of those that its keys and sessions act as
-    SELECT uid, array_sort(list(DISTINCT account)) AS accounts
+    SELECT uid, since, array_sort(list(DISTINCT account)) AS accounts
     FROM (
-        SELECT uid, regexp_extract(name, ':([0-9]{12}):', 1) AS account FROM passed
+        SELECT uid, since, regexp_extract(name, ':([0-9]{12}):', 1) AS account FROM passed
         UNION ALL
-        SELECT p.uid, regexp_extract(g.principal, ':([0-9]{12}):', 1) AS account
+        SELECT p.uid, p.since, regexp_extract(g.principal, ':([0-9]{12}):', 1) AS account
         FROM passed AS p
         JOIN grants AS g ON g.child_uid = p.name
         WHERE g.kind = 'issue' AND g.principal IS NOT NULL
     ) AS met
     WHERE account <> ''
-    GROUP BY uid
+    GROUP BY uid, since
 ),
 worded AS (
     -- the same with the words for the number of hops: a path is kept up to 64, and a circle has no number
@@ -151,7 +174,7 @@ worded AS (
             'azure:token', 'k8s:token', 'vault:accessor', 'vault:lease', 'github:token', 'x509:cert', 'mcp:session'
         ) AS is_open
     FROM deep AS d
-    LEFT JOIN crossings AS c ON c.uid = d.bound_uid
+    LEFT JOIN crossings AS c ON c.uid = d.bound_uid AND c.since = d.since
 )
 SELECT
     worker,

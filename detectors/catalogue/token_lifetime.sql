@@ -95,6 +95,20 @@ tests:
       - {worker: null, credential_uid: oauth:token/i#4, time: 2026-03-02T10:00:00}
       - {worker: null, credential_uid: oauth:token/i#4, time: 2026-03-02T18:00:00}
     expected: []
+  - name: a client passed to another worker; each token is judged by whose the client was when it was issued
+    limits: [{measure: token_lifetime, at_most: 3600}, {worker: w2, manifest_sha: sha-2, measure: token_lifetime, at_most: 7200}]
+    manifest_versions:
+      - {valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+      - {worker: w2, manifest_sha: sha-2, valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+    bindings:
+      - {uid: oauth:token/i#1, valid_to: 2026-03-02T12:00:00}
+      - {uid: oauth:token/i#1, valid_from: 2026-03-02T12:00:00, worker: w2}
+      - {uid: oauth:token/i#2, valid_to: 2026-03-02T12:00:00}
+      - {uid: oauth:token/i#2, valid_from: 2026-03-02T12:00:00, worker: w2}
+    grants:
+      - {child_uid: oauth:token/i#1, action_uid: a1, principal: oauth:client/i#c, issued_at: 2026-03-02T10:00:00, expires_at: 2026-03-02T12:00:00}
+      - {child_uid: oauth:token/i#2, action_uid: a2, principal: oauth:client/i#c, issued_at: 2026-03-02T12:00:00, expires_at: 2026-03-02T14:00:00}
+    expected: [{worker: w1, severity: medium, entity: oauth:client/i#c, evidence: [a1], title: [2.0 h]}]
 ---*/
 
 WITH bounds AS (

@@ -1,6 +1,6 @@
 /*---
 id: wrong_instantiator
-version: 1
+version: 2
 title: A worker was started by somebody who may not start it
 description: >
   Above the worker's own identities, its credential goes back to a principal or credential that no pattern of
@@ -184,6 +184,36 @@ tests:
       - {uid: "oidc:subject/token.actions.githubusercontent.com#repo:corp/shop:environment:prod", root_uid: x}
     provenance: [{repo: corp/shop, workflow: "release.yml@refs/heads/main"}]
     expected: []
+  - name: a user passed to another worker; the key made for it before is the first worker's business
+    actions:
+      - {worker: null, principal: "aws:user/arn:aws:iam::111122223333:user/eve", api_service: iam.amazonaws.com, api_operation: CreateAccessKey, obtains: other, time: 2026-03-02T10:00:00}
+      - {worker: w2, manifest_sha: sha-2, credential_uid: "aws:key/AKIA1", bound_uid: "aws:key/AKIA1", time: 2026-03-02T12:00:00}
+    bindings:
+      - uid: "aws:key/AKIA1"
+        valid_to: 2026-03-02T11:00:00
+        root_uid: "aws:user/arn:aws:iam::111122223333:user/eve"
+        path: [{from: "aws:key/AKIA1", to: "aws:user/arn:aws:iam::111122223333:user/eve", mechanism: CreateAccessKey, evidence: a1, strength: asserted}]
+      - uid: "aws:key/AKIA1"
+        worker: w2
+        valid_from: 2026-03-02T11:00:00
+        root_uid: "aws:user/arn:aws:iam::111122223333:user/eve"
+        path: [{from: "aws:key/AKIA1", to: "aws:user/arn:aws:iam::111122223333:user/eve", mechanism: CreateAccessKey, evidence: a1, strength: asserted}]
+    manifest_versions:
+      - {valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+      - {worker: w2, manifest_sha: sha-2, valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+    instantiators: [{pattern: aws:service/ec2.amazonaws.com}, {worker: w2, manifest_sha: sha-2, pattern: aws:service/ec2.amazonaws.com}]
+    expected: [{worker: w1, severity: high, entity: "aws:user/arn:aws:iam::111122223333:user/eve", evidence: [a1]}]
+  - name: the key above was another worker's, whom the pattern names, until it passed on
+    actions:
+      - {credential_uid: "aws:key/ASIA1", bound_uid: "aws:key/ASIA1", time: 2026-03-02T10:00:00}
+      - {credential_uid: "aws:key/ASIA1", bound_uid: "aws:key/ASIA1", time: 2026-03-02T12:00:00}
+    bindings:
+      - {uid: "aws:key/ASIA1", valid_to: 2026-03-02T11:00:00, root_uid: "aws:user/u", path: [{from: "aws:key/ASIA1", to: "aws:user/u", mechanism: AssumeRole, evidence: e1, strength: proven}]}
+      - {uid: "aws:key/ASIA1", valid_from: 2026-03-02T11:00:00, root_uid: "aws:user/u", path: [{from: "aws:key/ASIA1", to: "aws:user/u", mechanism: AssumeRole, evidence: e1, strength: proven}]}
+      - {uid: "aws:user/u", worker: w3, valid_to: 2026-03-02T11:00:00}
+      - {uid: "aws:user/u", worker: w0, valid_from: 2026-03-02T11:00:00}
+    instantiators: [{pattern: "worker:id/w3"}]
+    expected: [{worker: w1, severity: high, entity: "aws:user/u", evidence: [a2]}]
 ---*/
 
 WITH bounded AS (
@@ -228,11 +258,14 @@ placed AS (
         END AS repo
     FROM names AS n
     LEFT JOIN (
-        SELECT m.worker, m.name, max(b.worker) AS owner, bool_or(b.worker = m.worker) AS is_own
-        FROM (SELECT DISTINCT worker, name FROM names) AS m
-        JOIN bindings AS b ON b.uid = m.name
-        GROUP BY m.worker, m.name
-    ) AS o ON o.worker = n.worker AND o.name = n.name
+        -- when the way begins: where a name on it passes on, another way begins
+        SELECT m.worker, m.since, m.name, max(b.worker) AS owner, bool_or(b.worker = m.worker) AS is_own
+        FROM (SELECT DISTINCT worker, since, name FROM names) AS m
+        JOIN bindings AS b
+            ON b.uid = m.name AND m.since >= coalesce(b.valid_from, TIMESTAMP '0001-01-01')
+            AND m.since < coalesce(b.valid_to, TIMESTAMP '9999-12-31')
+        GROUP BY m.worker, m.since, m.name
+    ) AS o ON o.worker = n.worker AND o.since = n.since AND o.name = n.name
 ),
 leaving AS (
     -- the issuing hop at which each way leaves the worker's own names
@@ -250,8 +283,8 @@ leaving AS (
 ),
 matching AS (
     -- names above a worker's own that a pattern of its instantiators matches
-    SELECT DISTINCT p.worker, i.manifest_sha, p.name
-    FROM (SELECT DISTINCT worker, name, as_worker, repo FROM placed WHERE NOT is_own) AS p
+    SELECT DISTINCT p.worker, p.since, i.manifest_sha, p.name
+    FROM (SELECT DISTINCT worker, since, name, as_worker, repo FROM placed WHERE NOT is_own) AS p
     JOIN instantiators AS i ON i.worker = p.worker
     WHERE p.name LIKE i.pattern ESCAPE '\' OR p.as_worker LIKE i.pattern ESCAPE '\'
         OR 'github:run/' || p.repo || '#' LIKE lower(i.pattern) ESCAPE '\'
@@ -260,7 +293,7 @@ matched AS (
     -- ways on which such a name lies
     SELECT DISTINCT p.uid, p.since, m.manifest_sha
     FROM placed AS p
-    JOIN matching AS m ON m.worker = p.worker AND m.name = p.name
+    JOIN matching AS m ON m.worker = p.worker AND m.since = p.since AND m.name = p.name
 ),
 named AS (
     -- the first line of each list of instantiators, and how many there are
@@ -308,6 +341,7 @@ starts AS (
     SELECT a.action_uid, l.worker, v.manifest_sha, CAST(NULL AS DOUBLE), l.uid, l.since
     FROM leaving AS l
     JOIN attributed AS a ON a.action_uid = l.evidence
+    JOIN walks AS w ON w.uid = l.uid AND w.since = l.since AND a.time >= w.since AND a.time < w.until
     JOIN manifest_versions AS v ON v.worker = l.worker AND a.time >= v.valid_from AND a.time < v.valid_to
     WHERE l.is_static AND l.uid = l.child
 ),

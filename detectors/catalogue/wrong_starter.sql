@@ -1,6 +1,6 @@
 /*---
 id: wrong_starter
-version: 1
+version: 2
 title: A worker started another that it may not start
 description: >
   A worker's credential goes back to another worker's, and `may_start` of that upper worker's manifest, in force at
@@ -107,6 +107,22 @@ tests:
     bindings: [{uid: "aws:key/ASIA1", via_workers: [], root_uid: "aws:user/u"}]
     manifest_versions: [{valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}]
     expected: []
+  - name: the upper key was the lower worker's own at first, and passed to another worker later
+    actions:
+      - {credential_uid: "aws:key/ASIA2", bound_uid: "aws:key/ASIA2", worker: w2, manifest_sha: sha-2, chain_id: c-2, time: 2026-03-02T10:00:00}
+      - {credential_uid: "aws:key/ASIA2", bound_uid: "aws:key/ASIA2", worker: w2, manifest_sha: sha-2, chain_id: c-2, time: 2026-03-02T12:00:00}
+    bindings:
+      - {uid: "aws:key/ASIA2", worker: w2, valid_to: 2026-03-02T11:00:00, via_workers: [w0], root_uid: x, path: [{from: "aws:key/ASIA2", to: "aws:key/ASIA1", mechanism: AssumeRole, evidence: e1, strength: proven}, {from: "aws:key/ASIA1", to: "aws:key/ASIA0", mechanism: AssumeRole, evidence: e0, strength: proven}]}
+      - {uid: "aws:key/ASIA2", worker: w2, valid_from: 2026-03-02T11:00:00, via_workers: [w1, w0], root_uid: x, path: [{from: "aws:key/ASIA2", to: "aws:key/ASIA1", mechanism: AssumeRole, evidence: e1, strength: proven}, {from: "aws:key/ASIA1", to: "aws:key/ASIA0", mechanism: AssumeRole, evidence: e0, strength: proven}]}
+      - {uid: "aws:key/ASIA1", worker: w2, valid_to: 2026-03-02T11:00:00}
+      - {uid: "aws:key/ASIA1", worker: w1, valid_from: 2026-03-02T11:00:00, strength: asserted, confidence: 0.8}
+      - {uid: "aws:key/ASIA0", worker: w0}
+    manifest_versions:
+      - {valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+      - {worker: w0, manifest_sha: sha-0, valid_from: 1900-01-01T00:00:00, valid_to: 2200-01-01T00:00:00}
+    expected:
+      - {worker: w0, severity: high, entity: worker:id/w2, evidence: [a1], explanation: ["aws:key/ASIA0"]}
+      - {worker: w1, severity: medium, entity: worker:id/w2, evidence: [a2], explanation: ["aws:key/ASIA1", under 0.9]}
 ---*/
 
 WITH started AS (
@@ -126,12 +142,13 @@ hop_rows AS (
     WHERE hop.mechanism NOT IN ('acts as', 'acts in')
 ),
 owned AS (
-    -- whose the names on those ways are
-    SELECT b.uid AS name, b.worker, min(b.confidence) AS confidence
+    -- whose the names on those ways are when each begins: where an upper one passes on, another way begins
+    SELECT n.since, b.uid AS name, b.worker, b.confidence
     FROM bindings AS b
-    JOIN (SELECT child AS name FROM hop_rows UNION SELECT parent FROM hop_rows) AS n ON n.name = b.uid
+    JOIN (SELECT since, child AS name FROM hop_rows UNION SELECT since, parent FROM hop_rows) AS n
+        ON n.name = b.uid
+        AND n.since >= coalesce(b.valid_from, TIMESTAMP '0001-01-01') AND n.since < coalesce(b.valid_to, TIMESTAMP '9999-12-31')
     WHERE b.worker IS NOT NULL
-    GROUP BY b.uid, b.worker
 ),
 passed AS (
     -- the hop at which each way passes from the worker to the upper one; a static key that was made starts nobody
@@ -142,8 +159,8 @@ passed AS (
                 OR h.child LIKE 'litellm:key/%' OR h.child LIKE 'github:token/%' OR h.child LIKE 'x509:cert/%' AS is_static,
             row_number() OVER (PARTITION BY h.uid, h.since ORDER BY h.child, h.parent, h.mechanism) AS nth
         FROM hop_rows AS h
-        JOIN owned AS below ON below.name = h.child AND below.worker = h.worker
-        JOIN owned AS above ON above.name = h.parent AND above.worker = h.upper_worker
+        JOIN owned AS below ON below.name = h.child AND below.worker = h.worker AND below.since = h.since
+        JOIN owned AS above ON above.name = h.parent AND above.worker = h.upper_worker AND above.since = h.since
     ) AS ordered
     WHERE nth = 1 AND NOT is_static
 ),

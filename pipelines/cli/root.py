@@ -14,7 +14,6 @@ from detectors.findings import printable
 from detectors.located import Problems
 from pipelines import cli
 from pipelines.cli.context import Context
-from pipelines.lake.migrations import SchemaError
 from pipelines.lake.store import LakeError
 
 _NOT_COMMANDS = {"main", "root", "context"}
@@ -78,7 +77,7 @@ def run() -> int:
         return error.exit_code
     except Problems as error:
         return _wrong(*map(str, error.problems))
-    except (LakeError, SchemaError) as error:
+    except LakeError as error:
         return _wrong(str(error))
     except duckdb.Error as error:
         return _wrong(f"the store refused: {error}")

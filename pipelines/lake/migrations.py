@@ -9,10 +9,11 @@ import duckdb
 
 from pipelines import schema
 from pipelines.lake import views
+from pipelines.lake.lock import LakeError
 
 
-class SchemaError(Exception):
-    """The lake was written by a newer WorkerTrail."""
+class SchemaError(LakeError):
+    """The lake was written by a newer WorkerTrail, or by an older one and has not been migrated yet."""
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
@@ -100,21 +101,17 @@ STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
 
 def version(connection: duckdb.DuckDBPyConnection) -> int:
     """The lake's schema version; 0 for an empty lake."""
-    known = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_catalog = 'lake' AND table_name = 'schema_version'"
-    ).fetchone()
-    if not known or not known[0]:
+    try:
+        row = connection.execute("SELECT max(version) FROM lake.schema_version").fetchone()
+    except duckdb.CatalogException:
         return 0
-    row = connection.execute("SELECT max(version) FROM lake.schema_version").fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring the lake to schema.VERSION, one transaction a step. Raises SchemaError for a lake from the future."""
     have = version(connection)
-    if have > schema.VERSION:
-        msg = f"the lake has schema version {have}, this WorkerTrail knows {schema.VERSION}: install a newer one"
-        raise SchemaError(msg)
+    _must_not_be_newer(have)
     for step in range(have, schema.VERSION):
         connection.execute("BEGIN")
         STEPS[step](connection)
@@ -122,3 +119,21 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
             "INSERT INTO lake.schema_version VALUES (?, ?)", [step + 1, datetime.now(UTC).replace(tzinfo=None)]
         )
         connection.execute("COMMIT")
+
+
+def check(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise SchemaError where the lake's version is not the one whose tables and views the code reads."""
+    have = version(connection)
+    _must_not_be_newer(have)
+    if have < schema.VERSION:
+        msg = (
+            f"the lake has schema version {have}, this WorkerTrail reads {schema.VERSION}:"
+            " `workertrail run` brings it up to date"
+        )
+        raise SchemaError(msg)
+
+
+def _must_not_be_newer(have: int) -> None:
+    if have > schema.VERSION:
+        msg = f"the lake has schema version {have}, this WorkerTrail knows {schema.VERSION}: install a newer one"
+        raise SchemaError(msg)

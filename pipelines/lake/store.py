@@ -75,7 +75,8 @@ class Lake:
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that cannot write, at the latest or at a given snapshot.
 
-        Raises LakeError where there is no lake yet, or no such snapshot.
+        Raises LakeError where there is no lake yet, no such snapshot, or where the lake is of another schema
+        version; a given snapshot may be of an older one, and shows the tables of its time.
         """
         if not self.exists:
             msg = f"there is no lake at {self.catalog} yet: `workertrail run` makes it"
@@ -83,9 +84,25 @@ class Lake:
         self._recover()
         connection = self._attach(read_only=True, snapshot=snapshot)
         try:
+            if snapshot is None:
+                migrations.check(connection)
             yield connection
         finally:
             connection.close()
+
+    def bring_up_to_date(self) -> None:
+        """Migrate a lake that an older WorkerTrail wrote; takes the lock only where there is something to do.
+
+        Raises LakeError as `writing` does, and for a lake of a newer WorkerTrail.
+        """
+        if not self.exists:
+            return
+        self._recover()
+        with closing(self._attach(read_only=True)) as connection:
+            have = migrations.version(connection)
+        if have != schema.VERSION:
+            with self.maintaining():
+                pass
 
     def _recover(self) -> None:
         """Let SQLite roll back what a killed writer left in its journal: a reader is not allowed to.

@@ -6,6 +6,15 @@ from detectors.uuid5 import CHAINS, uuid5_sql
 from pipelines.stitch.strength import CONFIDENCE_ASSERTED, weaker
 
 
+def holds(binding: str, time: str) -> str:
+    """SQL: that a row of `bindings` counts at a time. A name that passes from one worker to another has several."""
+    # Plain comparisons beside the equality keep it a hash join; with OR it is a nested loop.
+    return (
+        f"{time} >= coalesce({binding}.valid_from, TIMESTAMP '0001-01-01')"
+        f" AND {time} < coalesce({binding}.valid_to, TIMESTAMP '9999-12-31')"
+    )
+
+
 def attributions_sql(actions: str = "actions", bindings: str = "bindings", inferred: str = "inferred") -> str:
     """One row an action: its worker through the binding of its credential, else session, else principal.
 
@@ -13,14 +22,6 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
     most. Columns: action_uid, worker, strength, confidence, delegator, delegator_strength, chain_id,
     bound_uid (the name whose binding decided), path, candidates, reason.
     """
-
-    def holds(name: str) -> str:
-        # Plain comparisons beside the equality keep it a hash join; with OR it is a nested loop.
-        return (
-            f"a.time >= coalesce({name}.valid_from, TIMESTAMP '0001-01-01')"
-            f" AND a.time < coalesce({name}.valid_to, TIMESTAMP '9999-12-31')"
-        )
-
     columns = ("worker", "strength", "confidence", "delegator", "delegator_strength", "chain_root", "chain_by_day",
                "path", "candidates", "reason")  # fmt: skip
     either = ", ".join(
@@ -35,9 +36,9 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
                a.credential_uid, a.session_uid, a.principal,
                c.strength AS by_credential, s.strength AS by_session, p.strength AS by_principal
         FROM {actions} AS a
-        LEFT JOIN {bindings} AS c ON c.uid = a.credential_uid AND {holds("c")}
-        LEFT JOIN {bindings} AS s ON s.uid = a.session_uid AND {holds("s")}
-        LEFT JOIN {bindings} AS p ON p.uid = a.principal AND {holds("p")}
+        LEFT JOIN {bindings} AS c ON c.uid = a.credential_uid AND {holds("c", "a.time")}
+        LEFT JOIN {bindings} AS s ON s.uid = a.session_uid AND {holds("s", "a.time")}
+        LEFT JOIN {bindings} AS p ON p.uid = a.principal AND {holds("p", "a.time")}
     ),
     chosen AS (  -- the name that decides: the first that found somebody, else the first that is known
         SELECT *, coalesce(by_credential <> 'none', false) OR coalesce(by_session <> 'none', false)
@@ -55,7 +56,7 @@ def attributions_sql(actions: str = "actions", bindings: str = "bindings", infer
                -- a name that came over from another worker begins chains of its own
                CASE WHEN b.valid_from IS NOT NULL THEN coalesce('|' || b.worker, '') ELSE '' END AS taken_by, {either}
         FROM chosen AS a
-        LEFT JOIN {bindings} AS b ON b.uid = a.uid AND {holds("b")}
+        LEFT JOIN {bindings} AS b ON b.uid = a.uid AND {holds("b", "a.time")}
         LEFT JOIN {inferred} AS i ON i.action_uid = a.action_uid AND NOT a.found
     ),
     keyed AS (  -- the text that names each action's chain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.lake.views import holds
 from pipelines.report.selection import Bounds
 
 MAX_LANES = 8
@@ -86,14 +87,14 @@ def points_sql(bounds: Bounds) -> str:
 def hops_sql() -> str:
     """One row a hop of the credentials that a drawn chain's actions used: what came from what, proven by what, when."""
     return f"""
-    WITH used AS (SELECT DISTINCT chain_id, bound_uid FROM members WHERE bound_uid IS NOT NULL),
-    hops AS (
-        SELECT uid, unnest(path) AS hop FROM bindings WHERE uid IN (SELECT bound_uid FROM used)
+    WITH used AS (
+        SELECT DISTINCT m.chain_id, b.uid, b.path
+        FROM members AS m JOIN bindings AS b ON b.uid = m.bound_uid AND {holds("b", "m.time")}
     ),
     distinct_hops AS (
-        SELECT DISTINCT u.chain_id, h.hop."from" AS child, h.hop."to" AS parent, h.hop.mechanism AS mechanism,
-            h.hop.evidence AS evidence, h.hop.strength AS strength
-        FROM used AS u JOIN hops AS h ON h.uid = u.bound_uid
+        SELECT DISTINCT chain_id, hop."from" AS child, hop."to" AS parent, hop.mechanism AS mechanism,
+            hop.evidence AS evidence, hop.strength AS strength
+        FROM (SELECT chain_id, unnest(path) AS hop FROM used) AS hops
     ),
     placed AS (
         SELECT d.*, a.time, a.source, count(*) OVER (PARTITION BY d.chain_id) AS of,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detectors.scope_exceptions import SECRET_READS
+from pipelines.lake.views import holds
 from pipelines.report.selection import Selection
 
 SUMMED = ("calls", "denied", "bytes_out_net", "bytes_out_store", "bytes_out", "tokens")
@@ -160,7 +161,7 @@ def credential_levels_sql(selection: Selection) -> str:
         CAST(max(date_diff('second', g.issued_at, g.expires_at)) AS DOUBLE) AS held
     FROM shown_limits AS l
     JOIN bindings AS b ON b.worker = l.worker
-    JOIN grants AS g ON g.child_uid = b.uid
+    JOIN grants AS g ON g.child_uid = b.uid AND {holds("b", "g.issued_at")}
     WHERE l.measure = 'token_lifetime' AND g.kind = 'issue' AND g.expires_at > g.issued_at
         AND {selection.within("g.issued_at")}
     GROUP BY l.worker, l.measure, {selection.bin("g.issued_at")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.lake.views import holds
 from pipelines.report.selection import Bounds
 
 _CHOSEN = "worker IN (SELECT worker FROM chosen_workers)"
@@ -75,19 +76,22 @@ def used_names_sql() -> str:
     """
     return f"""
     WITH bounds_used AS (
-        SELECT worker, bound_uid, principal, count(*) AS actions, min(time) AS first_at, max(time) AS last_at
-        FROM reported WHERE {_CHOSEN} GROUP BY worker, bound_uid, principal
+        SELECT r.worker, r.bound_uid, b.valid_from, r.principal,
+            count(*) AS actions, min(r.time) AS first_at, max(r.time) AS last_at
+        FROM reported AS r LEFT JOIN bindings AS b ON b.uid = r.bound_uid AND {holds("b", "r.time")}
+        WHERE r.{_CHOSEN} GROUP BY r.worker, r.bound_uid, b.valid_from, r.principal
     ),
     ends AS (
-        SELECT uid, hop."to" AS name FROM (SELECT uid, unnest(path) AS hop FROM bindings) AS hops
+        SELECT uid, valid_from, hop."to" AS name
+        FROM (SELECT uid, valid_from, unnest(path) AS hop FROM bindings) AS hops
     ),
     named AS (
-        SELECT DISTINCT worker, bound_uid, principal, actions, first_at, last_at, bound_uid AS name FROM bounds_used
+        SELECT *, bound_uid AS name FROM bounds_used
         UNION
-        SELECT DISTINCT worker, bound_uid, principal, actions, first_at, last_at, principal AS name FROM bounds_used
+        SELECT *, principal AS name FROM bounds_used
         UNION
-        SELECT u.worker, u.bound_uid, u.principal, u.actions, u.first_at, u.last_at, e.name
-        FROM bounds_used AS u JOIN ends AS e ON e.uid = u.bound_uid
+        SELECT u.*, e.name
+        FROM bounds_used AS u JOIN ends AS e ON e.uid = u.bound_uid AND e.valid_from IS NOT DISTINCT FROM u.valid_from
     )
     SELECT worker, name, CAST(sum(actions) AS BIGINT) AS actions, min(first_at) AS first_at, max(last_at) AS last_at,
         count(*) FILTER (WHERE name = principal) > 0 AS acts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detectors.engine import Engine
 from detectors.uuid5 import CHAINS, uuid5_sql
+from pipelines.lake.views import holds
 from pipelines.stitch.strength import named, rank
 
 
@@ -24,14 +25,14 @@ def chain(engine: Engine) -> None:
     )
     engine.let(
         "chain_roots",
-        """
+        f"""
         WITH rooted AS (
             SELECT c.chain_id, coalesce(k.chain_root, s.chain_root, p.chain_root) AS root_uid,
                    coalesce(k.hops, s.hops, p.hops) AS hops
             FROM chain_actions AS c
-            LEFT JOIN bound AS k ON k.uid = c.credential_uid AND k.worker = c.worker
-            LEFT JOIN bound AS s ON s.uid = c.session_uid AND s.worker = c.worker
-            LEFT JOIN bound AS p ON p.uid = c.principal AND p.worker = c.worker
+            LEFT JOIN bound AS k ON k.uid = c.credential_uid AND k.worker = c.worker AND {holds("k", "c.time")}
+            LEFT JOIN bound AS s ON s.uid = c.session_uid AND s.worker = c.worker AND {holds("s", "c.time")}
+            LEFT JOIN bound AS p ON p.uid = c.principal AND p.worker = c.worker AND {holds("p", "c.time")}
         )
         SELECT chain_id, min(root_uid) AS root_uid, max(hops) AS hops FROM rooted GROUP BY chain_id
         """,
@@ -60,8 +61,6 @@ def chain(engine: Engine) -> None:
         FROM chain_sums AS c
         LEFT JOIN chain_roots AS r ON r.chain_id = c.chain_id
         LEFT JOIN hops AS h ON h.child = r.root_uid
-        LEFT JOIN bound AS u ON u.uid = h.parent
-            AND c.started_at >= coalesce(u.valid_from, TIMESTAMP '0001-01-01')
-            AND c.started_at < coalesce(u.valid_to, TIMESTAMP '9999-12-31')
+        LEFT JOIN bound AS u ON u.uid = h.parent AND {holds("u", "c.started_at")}
         """,
     )

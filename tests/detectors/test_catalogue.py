@@ -15,7 +15,7 @@ from pipelines.lake.duckdb_engine import DuckDBEngine
 CATALOGUE = Path(__file__).resolve().parents[2] / "detectors/catalogue"
 SCHEMAS = provided.schemas(schema.arrow_schemas())
 DETECTORS = rules.load(CATALOGUE)
-CASES = [(detector, case) for detector in DETECTORS for case in detector.head.tests]
+CASES = [(detector, case) for detector in DETECTORS for case in detector.cases]
 
 
 @pytest.mark.parametrize(("detector", "case"), CASES, ids=[f"{one.id}: {case.name}" for one, case in CASES])
@@ -28,7 +28,7 @@ def test_case(detector: rules.Detector, case: Case) -> None:
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=[one.id for one in DETECTORS])
 def test_carries_positive_and_negative_cases(detector: rules.Detector) -> None:
-    positive = [case for case in detector.head.tests if case.expected]
+    positive = [case for case in detector.cases if case.expected]
     assert len(positive) >= 2
-    assert len(detector.head.tests) - len(positive) >= 3
+    assert len(detector.cases) - len(positive) >= 3
     assert detector.head.look_alikes

@@ -111,7 +111,7 @@ def test_what_is_wrong_in_a_head_is_told_with_its_line(
     path = tmp_path / "sample.sql"
     path.write_text((HEAD + SQL).replace(was, becomes, 1))
     with pytest.raises(Problems) as caught:
-        rules.load(tmp_path)
+        [detector.cases for detector in rules.load(tmp_path)]
     (problem,) = [problem for problem in caught.value.problems if said in problem.message]
     assert (problem.file, problem.line) == (str(path), line)
 

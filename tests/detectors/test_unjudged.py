@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,7 @@ ROLE = "aws:role/arn:aws:iam::111122223333:role/w1"
 KEY = "aws:key/ASIA1"
 SUBJECT = "oidc:subject/token.actions.githubusercontent.com#repo:corp/agents:ref:refs/heads/main"
 NAMED = "oidc:subject/token.actions.githubusercontent.com#repo:corp/agents:workflow_ref:corp/agents/deploy.yml"
+MOVED = datetime(2026, 3, 2, 12)
 LAST = {"valid_from": BEGINNING, "valid_to": END, "file": "w1.yaml", "mode": "own"}
 
 
@@ -98,6 +100,17 @@ EXAMPLES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a record shows the issuer": (
         {"instantiators": [{"pattern": "*", "line": 4}], "bindings": [way(KEY, ROLE, SUBJECT), way(ROLE)]},
+        [],
+    ),
+    "the issuer was another's when it issued, and is the worker's own now": (
+        {
+            "instantiators": [{"pattern": "*", "line": 4}],
+            "bindings": [
+                {**way(KEY, SUBJECT), "valid_to": MOVED},
+                {**way(SUBJECT), "worker": "w2", "valid_to": MOVED},
+                {**way(SUBJECT), "valid_from": MOVED},
+            ],
+        },
         [],
     ),
     # delegators

@@ -104,6 +104,11 @@ def test_a_lifetime_is_measured_by_expiries_and_not_by_keys_that_are_meant_to_la
     assert _rows(limits=lifetime, actions=[static], grants=[grant], bindings=[{"uid": "oauth:token/i#1"}]) == []
     another = {"uid": "oauth:token/i#1", "worker": "w2"}
     assert len(_rows(limits=lifetime, actions=[static], grants=[grant], bindings=[another])) == 1
+    later = [
+        {**another, "valid_to": datetime(2026, 3, 9)},
+        {"uid": "oauth:token/i#1", "valid_from": datetime(2026, 3, 9)},
+    ]
+    assert len(_rows(limits=lifetime, actions=[static], grants=[grant], bindings=later)) == 1
 
 
 def test_networks_are_told_once_where_no_action_has_an_address() -> None:

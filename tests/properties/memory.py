@@ -89,6 +89,9 @@ class MemoryLake(Lake):
     def exists(self) -> bool:
         return True
 
+    def bring_up_to_date(self) -> None:
+        """It is always of the present version."""
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         prepare_folders(self)

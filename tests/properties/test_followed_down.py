@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections import defaultdict
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -71,6 +72,9 @@ def test_every_claim_leads_down_to_the_bytes(data: st.DataObject, world: World) 
         chains = {row["chain_id"]: row for row in one.rows("SELECT * FROM chains")}
         actions = {row["action_uid"]: row for row in one.rows("SELECT * FROM actions")}
         told = {row["action_uid"]: row for row in one.rows("SELECT * FROM attributions")}
+        via: dict[str, set[str]] = defaultdict(set)
+        for row in one.rows("SELECT uid, via_workers FROM bindings"):
+            via[row["uid"]].update(row["via_workers"])
         records = {row["record_id"]: row for row in one.rows("SELECT * FROM records")}
         objects = {row["object_uid"]: row for row in one.rows("SELECT * FROM objects WHERE records > 0")}
         frozen = {(row["finding_uid"], row["action_uid"]): row for row in one.rows("SELECT * FROM evidence")}
@@ -87,7 +91,8 @@ def test_every_claim_leads_down_to_the_bytes(data: st.DataObject, world: World) 
             assert finding["chain_id"] is None or finding["chain_id"] in chains
             for uid in finding["evidence"]:
                 action = actions[uid]
-                assert told[uid]["worker"] == finding["worker"]
+                # A finding on a worker that started another one has what that other did for evidence.
+                assert finding["worker"] in {told[uid]["worker"], *via[told[uid]["bound_uid"]]}
                 assert finding["window_start"] <= action["time"] <= finding["window_end"]
                 kept = frozen[finding["finding_uid"], uid]
                 assert (kept["record_id"], kept["raw"]) == (action["record_id"], records[action["record_id"]]["raw"])

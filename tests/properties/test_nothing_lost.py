@@ -62,7 +62,7 @@ def is_challenge(line: str) -> bool:
     return fields[3].endswith("/407") and fields[7] == "-"
 
 
-@examples(15)
+@examples(10)
 @given(st.data(), worlds())
 def test_after_every_run_all_records_are_accounted_for(data: st.DataObject, world: World) -> None:
     schedule = data.draw(schedules(world))
@@ -95,7 +95,7 @@ ODD_VALUES = (
 """JSON values that are no good record, or only just: each is one record all the same."""
 
 
-@examples(15)
+@examples(10)
 @given(st.lists(st.sampled_from([GOOD.encode(), *ODD_VALUES]), min_size=1, max_size=8), st.booleans(), st.booleans())
 def test_every_element_of_a_container_is_a_record(elements: list[bytes], packed: bool, by_line: bool) -> None:
     content = b"\n".join(elements) + b"\n" if by_line else b'{"Records":[' + b",".join(elements) + b"]}"
@@ -112,7 +112,7 @@ PLAIN = [squid_line(second, "svc-agent", "GET", "http://api.example/").encode() 
 BYTES = st.binary(min_size=1, max_size=60).filter(lambda line: line.strip() and b"\n" not in line)
 
 
-@examples(15)
+@examples(10)
 @given(st.lists(BYTES, max_size=8))
 @example([b"\x00", b"\xff\xfe \xf0\x9f", b"x" * 70_000, b"\xef\xbb\xbf", b"\x1f\x8b"])
 def test_every_line_is_a_record(lines: list[bytes]) -> None:
@@ -130,7 +130,7 @@ GOOD_ONES = [json.dumps(call(Key("ASIA1", "role", "agent"), "s3", "GetObject", s
 CONTAINER = written("trail", GOOD_ONES, "container")
 
 
-@examples(15)
+@examples(10)
 @given(st.integers(1, len(CONTAINER) - 3), st.booleans())
 def test_what_stands_before_a_cut_is_kept(cut: int, packed: bool) -> None:
     content = CONTAINER[:cut]
@@ -143,7 +143,7 @@ def test_what_stands_before_a_cut_is_kept(cut: int, packed: bool) -> None:
         assert_accounted(one, pulled)
 
 
-@examples(15)
+@examples(10)
 @given(
     st.dictionaries(st.sampled_from(["trail", "egress", "okta"]), st.binary(max_size=300), min_size=1), st.booleans()
 )

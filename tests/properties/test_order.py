@@ -16,7 +16,7 @@ from tests.properties.schedules import Arrival, Schedule, at_once, late_last, sc
 from tests.properties.worlds import END, ISSUE, LogFile, World, apart, worlds, written
 
 
-@examples(20)
+@examples(15)
 @given(st.data(), worlds())
 def test_records_become_the_same_actions_and_grants_however_they_come(data: st.DataObject, world: World) -> None:
     schedule = data.draw(schedules(world))
@@ -28,20 +28,20 @@ def test_records_become_the_same_actions_and_grants_however_they_come(data: st.D
     assert differences(one, other) == {}
 
 
-@examples(8)
+@examples(6)
 @given(st.data(), worlds())
 def test_whole_runs_end_in_the_same(data: st.DataObject, world: World) -> None:
     assert differences(followed(at_once(world)), followed(data.draw(schedules(world)))) == {}
 
 
-@examples(5)
+@examples(4)
 @given(st.sampled_from([ISSUE, END]), worlds())
 def test_what_issues_or_ends_a_credential_may_come_last(about: str, world: World) -> None:
     split = apart(world, about)
     assert differences(followed(at_once(split)), followed(late_last(split))) == {}
 
 
-@examples(5)
+@examples(4)
 @given(st.data(), worlds())
 def test_a_manifest_that_changes_on_the_way_judges_by_event_time(data: st.DataObject, world: World) -> None:
     schedule = data.draw(schedules(world, most=3))
@@ -82,7 +82,7 @@ OF_OTHERS = {
 }
 
 
-@examples(5)
+@examples(4)
 @given(worlds())
 def test_a_late_record_of_one_worker_rewrites_nothing_of_the_others(world: World) -> None:
     with estate() as one:

@@ -15,7 +15,7 @@ import pytest
 from pipelines import schema
 from pipelines.lake import extensions
 from pipelines.lake.select import read_only
-from pipelines.lake.store import Lake, LakeError
+from pipelines.lake.store import Lake, LakeError, current_snapshot
 
 
 @pytest.fixture
@@ -132,6 +132,50 @@ def test_no_lake_is_said_so(tmp_path: Path) -> None:
     missing = Lake(tmp_path / "none.sqlite", tmp_path / "files")
     with pytest.raises(LakeError, match="workertrail run"), missing.reading():
         pass
+
+
+def at_version(lake: Lake, version: int) -> None:
+    """Let the lake say that its tables are those of another version."""
+    with lake.maintaining() as connection:
+        connection.execute("DELETE FROM lake.schema_version WHERE version > ?", [version])
+        connection.execute("INSERT INTO lake.schema_version SELECT ?, now()", [version])
+
+
+def test_a_lake_of_an_older_version_is_not_read_until_it_is_brought_up_to_date(lake: Lake) -> None:
+    at_version(lake, schema.VERSION - 1)
+    told = f"version {schema.VERSION - 1}, this WorkerTrail reads {schema.VERSION}: `workertrail run`"
+    with pytest.raises(LakeError, match=told), lake.reading():
+        pass
+    lake.bring_up_to_date()
+    with lake.reading() as connection:
+        assert connection.execute("SELECT max(version) FROM schema_version").fetchall() == [(schema.VERSION,)]
+
+
+def test_a_lake_of_a_newer_version_asks_for_a_newer_program(lake: Lake) -> None:
+    at_version(lake, schema.VERSION + 1)
+    with pytest.raises(LakeError, match=f"knows {schema.VERSION}: install a newer one"), lake.reading():
+        pass
+    with pytest.raises(LakeError, match="install a newer one"):
+        lake.bring_up_to_date()
+
+
+def test_a_catalog_without_tables_is_of_version_0(tmp_path: Path) -> None:
+    bare = Lake(tmp_path / "catalog.sqlite", tmp_path / "files")
+    with extensions.connect() as connection:
+        connection.execute(f"ATTACH 'ducklake:sqlite:{bare.catalog}' AS lake (DATA_PATH '{bare.data}/')")
+    with pytest.raises(LakeError, match="schema version 0"), bare.reading():
+        pass
+
+
+def test_a_snapshot_from_before_a_migration_is_read_as_it_was(lake: Lake) -> None:
+    at_version(lake, schema.VERSION - 1)
+    with extensions.connect() as connection:
+        connection.execute(f"ATTACH 'ducklake:sqlite:{lake.catalog}' AS lake (DATA_PATH '{lake.data}/', READ_ONLY)")
+        before = current_snapshot(connection)
+    lake.bring_up_to_date()
+    assert read_only(lake, "SELECT max(version) AS version FROM schema_version", before).to_pylist() == [
+        {"version": schema.VERSION - 1}
+    ]
 
 
 def test_extensions_come_from_the_wheels() -> None:

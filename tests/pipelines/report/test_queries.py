@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines import usage
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.report import queries_chains, queries_limits, queries_workers
 from pipelines.report.selection import Bounds, Selection
 
+NEVER = "CAST(NULL AS TIMESTAMP)"
 DAY = Selection(datetime(2026, 3, 2), datetime(2026, 3, 3))
 
 
@@ -127,11 +129,17 @@ def test_a_secret_is_what_was_handed_out_with_or_without_its_suffix(engine: Duck
 
 def test_the_life_of_a_token_and_the_hops_of_a_chain(engine: DuckDBEngine) -> None:
     let(engine, "shown_limits", "worker, measure, per_seconds", "('w', 'token_lifetime', NULL)", "('w', 'hops', NULL)")
-    let(engine, "bindings", "uid, worker", "('k1', 'w')", "('k2', 'other')")
+    let(
+        engine, "bindings", "uid, worker, valid_from, valid_to",
+        f"('k1', 'w', {NEVER}, {at('12:00:00')})",
+        f"('k1', 'other', {at('12:00:00')}, {NEVER})",
+        f"('k2', 'other', {NEVER}, {NEVER})",
+    )  # fmt: skip
     let(
         engine, "grants", "child_uid, kind, issued_at, expires_at",
         f"('k1', 'issue', {at('09:00:00')}, {at('09:30:00')})",
         f"('k1', 'revoke', {at('09:00:00')}, {at('23:30:00')})",
+        f"('k1', 'issue', {at('12:00:00')}, {at('22:30:00')})",
         f"('k2', 'issue', {at('09:00:00')}, {at('19:30:00')})",
     )  # fmt: skip
     let(engine, "chains", "worker, started_at, hops", f"('w', {at('09:00:00')}, 2)", f"('w', {at('09:10:00')}, 3)")
@@ -165,10 +173,49 @@ def test_beyond_the_busiest_lanes_the_rest_share_one(engine: DuckDBEngine) -> No
     assert "other systems" in lanes
 
 
+def hop(child: str, parent: str) -> str:
+    return f"[{{'from': '{child}', 'to': '{parent}', 'mechanism': 'm', 'evidence': 'e', 'strength': 'proven'}}]"
+
+
+def moved(engine: DuckDBEngine) -> None:
+    """A key that led up to one role until noon, and to another from then on."""
+    let(
+        engine, "bindings", "uid, path, valid_from, valid_to",
+        f"('key', {hop('key', 'former')}, {NEVER}, {at('12:00:00')})",
+        f"('key', {hop('key', 'later')}, {at('12:00:00')}, {NEVER})",
+    )  # fmt: skip
+
+
+def test_names_are_those_that_a_key_led_up_to_at_the_time(engine: DuckDBEngine) -> None:
+    moved(engine)
+    let(engine, "chosen_workers", "worker", "('w')")
+    let(
+        engine, "reported", "worker, bound_uid, principal, strength, time",
+        f"('w', 'key', 'p', 'proven', {at('11:00:00')})",
+        f"('w', 'key', 'p', 'proven', {at('11:30:00')})",
+        f"('w', 'key', 'p', 'proven', {at('12:00:00')})",
+        f"('w', 'unbound', 'p', 'proven', {at('13:00:00')})",
+    )  # fmt: skip
+    used = {row[1]: row[2] for row in rows(engine, queries_workers.used_names_sql())}
+    assert used == {"key": 3, "p": 4, "former": 2, "later": 1, "unbound": 1}
+    named = {row[0]: row[2] for row in rows(engine, usage.NAMES_USED)}
+    assert named == {"key": 3, "p": 4, "former": 2, "later": 1}
+
+
+def test_a_drawn_chain_shows_the_hops_of_its_time(engine: DuckDBEngine) -> None:
+    moved(engine)
+    let(
+        engine, "members", "chain_id, bound_uid, time", f"('c1', 'key', {at('11:00:00')})",
+        f"('c2', 'key', {at('12:00:00')})", f"('c2', 'key', {at('12:30:00')})",
+    )  # fmt: skip
+    let(engine, "actions", "action_uid, time, source", f"('e', {at('08:00:00')}, 'trail')")
+    hops = engine.query(queries_chains.hops_sql()).to_pylist()
+    assert [(row["chain_id"], row["parent"], row["of"]) for row in hops] == [("c1", "former", 1), ("c2", "later", 1)]
+
+
 def test_declared_and_undeclared_names(engine: DuckDBEngine) -> None:
     let(engine, "chosen_workers", "worker", "('w')")
-    hops = "[{'from': 'key', 'to': 'role', 'mechanism': 'm', 'evidence': 'e', 'strength': 'proven'}]"
-    let(engine, "bindings", "uid, path", f"('key', {hops})")
+    let(engine, "bindings", "uid, path, valid_from, valid_to", f"('key', {hop('key', 'role')}, {NEVER}, {NEVER})")
     let(
         engine, "reported", "worker, bound_uid, principal, time",
         f"('w', 'key', 'role', {at('09:00:00')})",

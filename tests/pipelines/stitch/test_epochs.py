@@ -14,6 +14,8 @@ from detectors.manifest_claims import CLAIMS
 from detectors.manifest_tables import BEGINNING, END
 from pipelines import schema
 from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.views import attributions_sql
+from pipelines.stitch.chains import chain
 from pipelines.stitch.epochs import bind_over_time
 from tests.pipelines.stitch.test_bindings import ROLE, USER, acts, grant
 
@@ -71,6 +73,28 @@ def test_there_and_back_again() -> None:
 def test_a_move_of_another_identity_leaves_one_row() -> None:
     moves = [claim(USER, "a", until=MARCH), claim(USER, "b", MARCH, APRIL), claim(USER, "c", APRIL), claim(ROLE, "a")]
     assert [row for row in bound(moves) if row[0] in {ROLE, KEY}] == [(KEY, None, None, "a"), (ROLE, None, None, "a")]
+
+
+def test_a_chain_has_the_root_that_it_had_at_its_time() -> None:
+    engine = DuckDBEngine(duckdb.connect())
+    engine.let("grants", pa.Table.from_pylist([grant(OTHER_KEY, KEY)], schema=schema.GRANTS.arrow))
+    engine.let("acts_as", pa.Table.from_pylist([acts(KEY, ROLE), acts(OTHER_KEY, USER)], schema=schema.ACTS_AS.arrow))
+    uses = [
+        {"action_uid": str(day), "is_primary": True, "time": datetime(2026, 3, day), "format": "cloudtrail",
+         "credential_uid": KEY, "principal": ROLE, "identity_strength": "proven"}
+        for day in (1, 8)
+    ]  # fmt: skip
+    engine.let("actions", pa.Table.from_pylist(uses, schema=schema.ACTIONS.arrow))
+    engine.let("inferred", schema.INFERRED.arrow.empty_table())
+    # At first both names are a's, so a's run goes up to OTHER_KEY; then OTHER_KEY's user is b's.
+    moves = [claim(ROLE, "a"), claim(USER, "a", until=datetime(2026, 3, 5)), claim(USER, "b", datetime(2026, 3, 5))]
+    engine.let("identity_claims", pa.Table.from_pylist(moves, schema=CLAIMS))
+    bind_over_time(engine)
+    engine.let("attributed_all", attributions_sql(bindings="bound"))
+    chain(engine)
+    chains = engine.query("SELECT worker, root_uid, hops, parent_chain_id FROM chained ORDER BY started_at").to_pylist()
+    assert [(row["worker"], row["root_uid"]) for row in chains] == [("a", OTHER_KEY), ("a", KEY)]
+    assert [row["parent_chain_id"] is None for row in chains] == [True, False]
 
 
 def test_every_statement_renders() -> None:
