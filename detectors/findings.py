@@ -57,7 +57,12 @@ FOUND = pa.schema(
 )
 """The columns of `findings` that a detector decides."""
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\uf8ff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000f0000-\U0010ffff]"
+)
+"""Characters that are obeyed and not seen: Unicode's categories Cc, Cf, Cs, Co, Zl and Zp, and tags as a block."""
 
 
 def unfit_sql(evidence: str) -> str:
@@ -197,5 +202,5 @@ def _plain(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    """Log text without what a terminal or a reader's eye would obey: control, bidi and zero-width characters."""
+    """Log text without what a terminal or a reader's eye would obey: characters that are obeyed and not seen."""
     return _UNPRINTABLE.sub("\ufffd", text)

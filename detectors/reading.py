@@ -12,6 +12,7 @@ from detectors.baseline import Baseline
 from detectors.explain import leading
 from detectors.features import BY_NAME, NAMES, Feature
 from detectors.forest import Vector
+from detectors.sizes import size
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,7 @@ def quantity(feature: Feature, amount: float) -> str:
         return f"{amount:.0%}".replace("%", " %")
     if feature.scale == "count":
         return f"{amount:.3g}" if amount < 1000 else f"{amount:,.0f}"
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if amount >= size:
-            return f"{amount / size:.3g} {unit}" if amount >= 10 * size else f"{amount / size:.1f} {unit}"
-    return f"{amount:.0f} B"
+    return size(amount)
 
 
 def phrase(feature: Feature, amount: float | None, hour: datetime | None = None) -> str:

@@ -1,6 +1,6 @@
 /*---
 id: exfiltration_volume
-version: 1
+version: 2
 title: More bytes sent than the worker may send
 description: >
   Within a window that slides over event time, the worker's side sent more bytes than a limit of its manifest
@@ -43,7 +43,12 @@ tests:
     limits: [{measure: bytes_out_store, at_most: 1000000, per_seconds: 86400}]
     actions:
       - {api_service: s3.amazonaws.com, api_operation: PutObject, resource_uid: "arn:aws:s3:::drop/a/b.bin", bytes_out: 5000001}
-    expected: [{worker: w1, severity: critical, entity: "arn:aws:s3:::drop", title: [5.0 MB]}]
+    expected: [{worker: w1, severity: critical, entity: "arn:aws:s3:::drop", title: [sent 5 MB, times the allowed 1 MB]}]
+  - name: sizes are told with three digits of their unit
+    limits: [{measure: bytes_out_net, at_most: 157000000, per_seconds: 3600}]
+    actions:
+      - {category: proxy, dst_host: a.example, bytes_out: 2984001374}
+    expected: [{worker: w1, severity: critical, entity: a.example, title: [sent 2.98 GB, 19.0 times the allowed 157 MB], explanation: ["2.98 GB in 1 h"]}]
   - name: bytes_out takes the larger of the two; the destination is where most went
     limits: [{measure: bytes_out, at_most: 1000, per_seconds: 3600}]
     actions:
@@ -219,21 +224,46 @@ worst AS (
         FROM excesses
     ) AS ranked WHERE place = 1
 ),
-worded AS (
-    -- the same with the limit and the length of its window in words
+amounts AS (
+    -- the amounts of bytes that titles tell, each with the largest unit that it fills (MB is 10^6)
     SELECT
-        *,
+        bytes,
+        CASE
+            WHEN bytes >= 1000000000000 THEN 1000000000000 WHEN bytes >= 1000000000 THEN 1000000000
+            WHEN bytes >= 1000000 THEN 1000000 WHEN bytes >= 1000 THEN 1000 ELSE 1
+        END AS unit
+    FROM (SELECT held AS bytes FROM worst UNION SELECT at_most FROM worst) AS told
+),
+sizes AS (
+    -- the same in words, with three digits, as `detectors.sizes` writes them
+    SELECT
+        bytes,
+        CASE
+            WHEN bytes < 10 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 2)) AS VARCHAR), '0'), '.')
+            WHEN bytes < 100 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 1)) AS VARCHAR), '0'), '.')
+            ELSE CAST(CAST(bytes / unit AS DECIMAL(38, 0)) AS VARCHAR)
+        END || CASE unit
+            WHEN 1 THEN ' B' WHEN 1000 THEN ' kB' WHEN 1000000 THEN ' MB' WHEN 1000000000 THEN ' GB' ELSE ' TB'
+        END AS words
+    FROM amounts
+),
+worded AS (
+    -- the worst excesses with the limit and the length of its window in words
+    SELECT
+        w.*,
         CASE
             WHEN per_seconds % 86400 = 0 THEN CAST(per_seconds // 86400 AS VARCHAR) || ' d'
             WHEN per_seconds % 3600 = 0 THEN CAST(per_seconds // 3600 AS VARCHAR) || ' h'
             WHEN per_seconds % 60 = 0 THEN CAST(per_seconds // 60 AS VARCHAR) || ' min'
             ELSE CAST(per_seconds AS VARCHAR) || ' s'
         END AS span,
-        CAST(CAST(held / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' AS held_text,
-        CAST(CAST(at_most / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' AS at_most_text,
+        h.words AS held_text,
+        m.words AS at_most_text,
         CASE WHEN at_most > 0 THEN CAST(CAST(held / at_most AS DECIMAL(38, 1)) AS VARCHAR) || ' times the allowed '
              ELSE 'more than the allowed ' END AS times
-    FROM worst
+    FROM worst AS w
+    JOIN sizes AS h ON h.bytes = w.held
+    JOIN sizes AS m ON m.bytes = w.at_most
 )
 SELECT
     e.worker,

@@ -1,6 +1,6 @@
 /*---
 id: first_seen_destination
-version: 1
+version: 2
 title: More than usual sent to a new destination
 description: >
   A worker connected through a proxy to a host that neither it nor a worker of its role had ever been seen with, and
@@ -48,7 +48,7 @@ tests:
       - {category: proxy, dst_host: Drop.zendesk.example, bytes_out: 4000, http_method: CONNECT, time: 2026-03-08T10:00:00}
       - {category: proxy, dst_host: drop.zendesk.example, bytes_out: 400000, http_method: CONNECT, time: 2026-03-08T23:00:00}
     expected:
-      - {worker: w1, severity: medium, entity: drop.zendesk.example, evidence: [a9, a10], title: [w1 sent 404.0 kB to drop.zendesk.example, at most 7.0 kB], explanation: ["w1.yaml:9", wildcard]}
+      - {worker: w1, severity: medium, entity: drop.zendesk.example, evidence: [a9, a10], title: [w1 sent 404 kB to drop.zendesk.example, at most 7 kB], explanation: ["w1.yaml:9", wildcard]}
   - name: a host that nothing allows, by address; a worker of another role knew it
     manifest_versions: [{role: support}, {worker: w2, manifest_sha: sha-w2, role: finance}]
     verdicts: [{action_uid: a9, verdict: out, kind: net, basis: none}]
@@ -209,6 +209,29 @@ judged AS (
     -- the same with what scope says of each
     SELECT e.*, coalesce(v.verdict, 'allow') AS verdict, v.basis, v.file, v.line
     FROM evidence AS e LEFT JOIN verdicts AS v ON v.action_uid = e.action_uid
+),
+amounts AS (
+    -- the amounts of bytes that titles tell, each with the largest unit that it fills (MB is 10^6)
+    SELECT
+        bytes,
+        CASE
+            WHEN bytes >= 1000000000000 THEN 1000000000000 WHEN bytes >= 1000000000 THEN 1000000000
+            WHEN bytes >= 1000000 THEN 1000000 WHEN bytes >= 1000 THEN 1000 ELSE 1
+        END AS unit
+    FROM (SELECT sent AS bytes FROM judged UNION SELECT sent_before FROM judged) AS told
+),
+sizes AS (
+    -- the same in words, with three digits, as `detectors.sizes` writes them
+    SELECT
+        bytes,
+        CASE
+            WHEN bytes < 10 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 2)) AS VARCHAR), '0'), '.')
+            WHEN bytes < 100 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 1)) AS VARCHAR), '0'), '.')
+            ELSE CAST(CAST(bytes / unit AS DECIMAL(38, 0)) AS VARCHAR)
+        END || CASE unit
+            WHEN 1 THEN ' B' WHEN 1000 THEN ' kB' WHEN 1000000 THEN ' MB' WHEN 1000000000 THEN ' GB' ELSE ' TB'
+        END AS words
+    FROM amounts
 )
 SELECT
     a.worker,
@@ -219,12 +242,8 @@ SELECT
     a.chain_id,
     CASE WHEN j.verdict <> 'allow' THEN 'high' ELSE 'medium' END AS severity,
     a.confidence,
-    a.worker || ' sent ' || CASE WHEN j.sent < 1000000 THEN CAST(CAST(j.sent / 1000 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
-                                 ELSE CAST(CAST(j.sent / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
-        || ' to ' || substr(j.host, 1, 160) || ' on the first day it was seen with it, at most '
-        || CASE WHEN j.sent_before < 1000000 THEN CAST(CAST(j.sent_before / 1000 AS DECIMAL(38, 1)) AS VARCHAR) || ' kB'
-                ELSE CAST(CAST(j.sent_before / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB' END
-        || ' to any before' AS title,
+    a.worker || ' sent ' || n.words || ' to ' || substr(j.host, 1, 160) || ' on the first day it was seen with it, at most '
+        || b.words || ' to any before' AS title,
     {
         'expected': 'at most ' || CAST(CAST(j.at_most AS BIGINT) AS VARCHAR) || ' bytes, as on the first day of '
             || CAST(j.hosts_before AS VARCHAR) || ' other hosts in ' || CAST(j.days_before AS VARCHAR) || ' earlier days',
@@ -245,3 +264,5 @@ SELECT
     a.manifest_sha
 FROM judged AS j
 JOIN attributed AS a ON a.action_uid = j.action_uid
+LEFT JOIN sizes AS n ON n.bytes = j.sent
+LEFT JOIN sizes AS b ON b.bytes = j.sent_before

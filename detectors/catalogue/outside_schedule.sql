@@ -1,6 +1,6 @@
 /*---
 id: outside_schedule
-version: 1
+version: 2
 title: The worker acted outside its hours
 description: >
   A worker whose manifest names working hours began an action outside all of them. Hours are local: days and times of
@@ -192,6 +192,29 @@ days AS (
         worker, day, count(*) AS calls, min(CASE WHEN tried THEN 1 ELSE 0 END) = 1 AS only_tried,
         CAST(coalesce(sum(bytes_out), 0) AS DOUBLE) AS bytes_out
     FROM lapses GROUP BY worker, day
+),
+amounts AS (
+    -- the amounts of bytes that titles tell, each with the largest unit that it fills (MB is 10^6)
+    SELECT
+        bytes,
+        CASE
+            WHEN bytes >= 1000000000000 THEN 1000000000000 WHEN bytes >= 1000000000 THEN 1000000000
+            WHEN bytes >= 1000000 THEN 1000000 WHEN bytes >= 1000 THEN 1000 ELSE 1
+        END AS unit
+    FROM (SELECT DISTINCT bytes_out AS bytes FROM days) AS told
+),
+sizes AS (
+    -- the same in words, with three digits, as `detectors.sizes` writes them
+    SELECT
+        bytes,
+        CASE
+            WHEN bytes < 10 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 2)) AS VARCHAR), '0'), '.')
+            WHEN bytes < 100 * unit THEN rtrim(rtrim(CAST(CAST(bytes / unit AS DECIMAL(38, 1)) AS VARCHAR), '0'), '.')
+            ELSE CAST(CAST(bytes / unit AS DECIMAL(38, 0)) AS VARCHAR)
+        END || CASE unit
+            WHEN 1 THEN ' B' WHEN 1000 THEN ' kB' WHEN 1000000 THEN ' MB' WHEN 1000000000 THEN ' GB' ELSE ' TB'
+        END AS words
+    FROM amounts
 )
 SELECT
     l.worker,
@@ -208,8 +231,7 @@ SELECT
                                   WHEN 4 THEN 'Fri ' WHEN 5 THEN 'Sat ' ELSE 'Sun ' END
         || lpad(CAST((f.of_week % 1440) // 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST(f.of_week % 60 AS VARCHAR), 2, '0')
         || ' ' || f.zone || ', most often ' || substr(c.called, 1, 120)
-        || CASE WHEN d.bytes_out >= 100000
-                THEN ' (' || CAST(CAST(d.bytes_out / 1000000 AS DECIMAL(38, 1)) AS VARCHAR) || ' MB sent)' ELSE '' END AS title,
+        || CASE WHEN d.bytes_out >= 100000 THEN ' (' || z.words || ' sent)' ELSE '' END AS title,
     {
         'expected': 'actions that begin within the schedule (' || coalesce(l.file, 'manifest') || ':'
             || coalesce(CAST(l.line AS VARCHAR), '?') || ')',
@@ -226,3 +248,4 @@ FROM lapses AS l
 JOIN days AS d ON d.worker = l.worker AND d.day = l.day
 JOIN firsts AS f ON f.worker = l.worker AND f.day = l.day
 JOIN calls AS c ON c.worker = l.worker AND c.day = l.day AND c.nth = 1
+JOIN sizes AS z ON z.bytes = d.bytes_out

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from detectors import sizes
 from detectors.findings import printable
 from pipelines.cli.context import instant
 
@@ -24,7 +25,6 @@ MEANINGS = {
     "none": "nobody fits",
 }
 
-_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _BYTES_KEY = re.compile(r"(^|_)bytes(_|$)")
 
 
@@ -98,10 +98,7 @@ def told(key: str, value: object) -> str:
 def size(count: float) -> str:
     """Bytes with three digits of their unit and in full: `2.98 GB (2,984,001,374 bytes)`; MB is 10^6."""
     whole = f"{number(count)} bytes"
-    for unit, name in _UNITS:
-        if abs(count) >= unit:
-            return f"{count / unit:.3g} {name} ({whole})"
-    return whole
+    return f"{sizes.size(count)} ({whole})" if abs(count) >= 1000 else whole
 
 
 def number(value: float) -> str:

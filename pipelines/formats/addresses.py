@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors import manifest_values
+
 if TYPE_CHECKING:
     Texts: TypeAlias = pa.ChunkedArray[Any]
 
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_IPV4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
+_PLAIN_HOST = r"^[a-z0-9._-]*[a-z0-9_-]$"
+"""A name that is spelled already as it is compared."""
+
 _OUTSIDE_HOST = re.compile(r"[\x00-\x20\x7f/?#@\\]")
 
 
@@ -29,7 +34,10 @@ def addresses(texts: Texts) -> Texts:
 
 def hosts(texts: Texts) -> Texts:
     """Each text as a host name: lower case, A-labels, no trailing dot; or an IP literal; null where it is neither."""
-    return _each_distinct(texts, host)
+    plain = pc.match_substring_regex(texts, _PLAIN_HOST)
+    odd = _each_distinct(pc.if_else(plain, pa.scalar(None, pa.string()), texts), host)
+    spelled: Texts = pc.if_else(plain, texts, odd)
+    return spelled
 
 
 def address(text: str) -> str | None:
@@ -49,7 +57,7 @@ def address(text: str) -> str | None:
 
 
 def host(text: str) -> str | None:
-    """`API.Example.` is `api.example`, `bücher.example` is `xn--bcher-kva.example`, `[::1]` is `::1`."""
+    """`API.Example.` is `api.example`, `straße.example` is `xn--strae-oqa.example` (IDNA 2008), `[::1]` is `::1`."""
     if text.startswith("["):
         return address(text)
     name = text.lower().rstrip(".")
@@ -58,9 +66,9 @@ def host(text: str) -> str | None:
     if name.isascii():
         return name
     try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        # No A-label exists (RFC 3490): the name stays as it was written, so that it still can be seen.
+        return manifest_values.host(text).rstrip(".")  # an ideographic full stop at the end is one too
+    except ValueError:
+        # No A-label exists (RFC 5891): the name stays as it was written, so that it still can be seen.
         return name
 
 

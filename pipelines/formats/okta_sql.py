@@ -105,7 +105,9 @@ def _events() -> str:
                    regexp_matches(event_type, '{_GRANT}') AS is_grant,
                    coalesce(result IN ('SUCCESS', 'ALLOW'), false) AS worked,
                    list_filter(list_transform(list_filter(targets, t -> {kind_of("t.type")} = 'user'),
-                                              t -> {id_of("t.id")}), u -> u IS NOT NULL) AS users
+                                              t -> {id_of("t.id")}), u -> u IS NOT NULL) AS users,
+                   list_filter(list_transform(list_filter(targets, t -> {one_of(kind_of("t.type"), CLIENT_KINDS)}),
+                                              t -> {id_of("t.id")}), c -> c IS NOT NULL) AS clients
             FROM fields
         )
         SELECT *,
@@ -182,7 +184,10 @@ OBTAINS = f"""CASE
     WHEN is_grant OR event_type = 'user.session.start' THEN 'self'
     WHEN event_type = 'system.api_token.create'
     THEN CASE WHEN len(list_filter(users, u -> u IS DISTINCT FROM actor_id)) > 0 THEN 'other' ELSE 'self' END
-    WHEN regexp_matches(event_type, '{_SECRET_FOR_A_CLIENT}') AND NOT coalesce(by_client, false) THEN 'other' END"""
+    WHEN regexp_matches(event_type, '{_SECRET_FOR_A_CLIENT}')
+         AND (NOT coalesce(by_client, false) OR len(list_filter(clients, c -> c IS DISTINCT FROM actor_id)) > 0)
+    THEN 'other' END"""
+"""A client that makes a secret for itself acts as it always may; for another client it makes one for somebody else."""
 
 _ACTIVITY = """CASE
     WHEN event_type IN ('user.session.end', 'user.session.clear') THEN 'Logoff'

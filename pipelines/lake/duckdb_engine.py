@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from threading import Timer
+from threading import Event, Timer
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +25,8 @@ def _ignore(_sql: str) -> None:
 class DuckDBEngine:
     """See `detectors.engine.Engine`. `on_sql` hears every text that `let` and `query` are given.
 
-    With `seconds` no statement runs for longer: it is stopped, and TooLong is raised.
+    With `seconds` no statement runs for longer: it is stopped, and TooLong is raised. Nor does a whole `each`: what
+    the function does with one batch is its own to bound, and no further batch is begun.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -37,8 +38,12 @@ class DuckDBEngine:
         return replace(self, seconds=seconds)
 
     def each(self, name: str, table: str, function: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> None:
-        reader = self.connection.execute(f'SELECT * FROM "{table}"').to_arrow_reader(ROWS_A_BATCH)
-        results = [function(pa.Table.from_batches([batch])) for batch in reader]
+        results: list[pa.Table] = []
+        with self._in_time() as over:
+            for batch in self.connection.execute(f'SELECT * FROM "{table}"').to_arrow_reader(ROWS_A_BATCH):
+                if over.is_set():
+                    raise TooLong(self._stopped)
+                results.append(function(pa.Table.from_batches([batch])))
         self.let(name, pa.concat_tables(results).select(schema.names).cast(schema) if results else schema.empty_table())
 
     def let(self, name: str, source: str | pa.Table) -> None:
@@ -58,17 +63,30 @@ class DuckDBEngine:
         with self._in_time():
             return self.connection.execute(sql).to_arrow_table()
 
+    @property
+    def _stopped(self) -> str:
+        return f"stopped after {self.seconds:g} s"
+
     @contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _in_time(self) -> Iterator[Event]:
+        """Interrupts what runs when the time is over, and sets the event; TooLong for what was interrupted."""
+        over = Event()
         if self.seconds is None:
-            yield
+            yield over
             return
-        timer = Timer(self.seconds, self.connection.interrupt)
+
+        def stop() -> None:
+            over.set()
+            self.connection.interrupt()
+
+        timer = Timer(self.seconds, stop)
         timer.daemon = True
         timer.start()
         try:
-            yield
-        except duckdb.InterruptException as error:
-            raise TooLong(f"stopped after {self.seconds:g} s") from error
+            yield over
+        except (duckdb.InterruptException, OSError) as error:  # Arrow's readers tell of an interruption by OSError
+            if not over.is_set():
+                raise
+            raise TooLong(self._stopped) from error
         finally:
             timer.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
+from pipelines.lake.confine import confine
 from pipelines.lake.store import Lake, LakeError
 
 
@@ -27,11 +28,7 @@ def read_only(lake: Lake, sql: str, snapshot: int | None = None) -> pa.Table:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             msg = "one SELECT is run at a time, and nothing that writes"
             raise LakeError(msg)
-        catalog = [f"{lake.catalog}{suffix}" for suffix in ("", "-journal", "-wal", "-shm")]
-        connection.execute("SET allowed_directories = ?", [[f"{lake.data}/"]])
-        connection.execute("SET allowed_paths = ?", [catalog])
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        confine(connection, lake)
         try:
             return connection.execute(sql).to_arrow_table()
         except duckdb.Error as error:

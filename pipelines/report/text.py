@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import json
 import math
-import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import singledispatch
@@ -17,15 +16,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from detectors import sizes
 from detectors.findings import printable
 
 MAX_SHOWN = 400
 """Characters of one value that are shown: a name or a path is shorter, a flood is not."""
 
 NOTHING = "\N{EN DASH}"
-
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode categories of characters that are obeyed and not seen."""
 
 
 @singledispatch
@@ -83,7 +80,6 @@ def _(value: dict[str, Any]) -> str:
 def _visible(text: str) -> str:
     total = len(text)
     kept = printable(text[:MAX_SHOWN])
-    kept = "".join("\ufffd" if unicodedata.category(sign) in _INVISIBLE else sign for sign in kept)
     return kept if total <= MAX_SHOWN else f"{kept}\N{HORIZONTAL ELLIPSIS} ({total:,} characters)"
 
 
@@ -103,15 +99,8 @@ def number(value: float) -> str:
 
 
 def size(count: int | float | None) -> str:
-    """Bytes in decimal units (MB is 10^6), as manifests count them."""
-    if count is None:
-        return NOTHING
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(amount) < 1000 or unit == "TB":
-            break
-        amount /= 1000
-    return f"{amount:,.0f} B" if unit == "B" else f"{amount:,.1f} {unit}"
+    """Bytes in decimal units (MB is 10^6), as manifests count them and titles of findings write them."""
+    return NOTHING if count is None else sizes.size(count)
 
 
 def span(seconds: float | None) -> str:

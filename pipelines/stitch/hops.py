@@ -100,7 +100,7 @@ def hops(engine: Engine) -> None:
                    first_seen, parent
             FROM own_records
             UNION ALL
-            SELECT child_uid, principal, 'acts as', action_uid, 'proven', {PROVEN}, {PROVEN},
+            SELECT child_uid, principal, 'acts as', action_uid, {named("rank")}, rank, rank,
                    0, delegator, delegator_rank, 3, issued_at, grant_uid
             FROM issues WHERE principal IS NOT NULL AND principal <> child_uid
         ),
@@ -186,8 +186,8 @@ def labels(engine: Engine) -> None:
             WHERE r.mechanism = 'acts as'
             UNION ALL
             SELECT g.child_uid, g.principal, o.sole,
-                   CASE WHEN m.child_uid IS NOT NULL THEN {ASSERTED} ELSE {PROVEN} END,
-                   g.action_uid, 'proven', 2
+                   CASE WHEN m.child_uid IS NOT NULL THEN least(g.rank, {ASSERTED}) ELSE g.rank END,
+                   g.action_uid, {named("g.rank")}, 2
             FROM issues AS g
             JOIN owners AS o ON o.uid = g.principal
             LEFT JOIN made_for_other AS m ON m.child_uid = g.child_uid

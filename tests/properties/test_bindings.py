@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,7 +97,6 @@ def test_every_hop_of_a_path_is_evidence_and_the_weakest_decides(one: Any) -> No
             assert (row["strength"], owner in reached) == (weakest, True)
 
 
-@pytest.mark.xfail(strict=True, reason="what an issuing grant says of its child's principal counts as proven always")
 def test_a_grant_that_is_only_asserted_proves_no_principal() -> None:
     """An OAuth token's grant is asserted, and names the client as parent and as principal."""
     role = "aws:role/a-agent"

@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 
+from detectors import manifest_values
 from pipelines.formats.addresses import addresses, hosts
 
 
@@ -35,6 +36,12 @@ def test_addresses(written: str | None, canonical: str | None):
     [
         ("API.Example.", "api.example"),
         ("Bücher.example", "xn--bcher-kva.example"),
+        ("Straße.example", "xn--strae-oqa.example"),
+        ("api\u3002Bücher\uff0eexample\u3002", "api.xn--bcher-kva.example"),
+        ("crm_1.bücher.EXAMPLE.", "crm_1.xn--bcher-kva.example"),
+        ("ﬁle.example", "file.example"),
+        ("*.bücher.example", "*.xn--bcher-kva.example"),
+        ("b*ü.example", "b*ü.example"),
         ("[2001:DB8::1]", "2001:db8::1"),
         ("203.0.113.5", "203.0.113.5"),
         ("0x7f.1", "0x7f.1"),
@@ -47,6 +54,13 @@ def test_addresses(written: str | None, canonical: str | None):
 )
 def test_hosts(written: str | None, canonical: str | None):
     assert hosts(_texts("a.example", written)).to_pylist() == ["a.example", canonical]
+
+
+@pytest.mark.parametrize(
+    "name", ["Straße.example", "bücher.example", "ΣΑΣ.example", "münchen。example", "日本語.example"]
+)
+def test_hosts_are_spelled_as_manifests_spell_them(name: str):
+    assert hosts(_texts("a.example", name)).to_pylist()[1] == manifest_values.host(name)
 
 
 def test_nothing_is_nothing():

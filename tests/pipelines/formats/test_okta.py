@@ -200,6 +200,11 @@ def test_obtains():
         == "other"
     )
     assert of("app.oauth2.credentials.lifecycle.create") == "other"
+    other = {"id": "0oa9other", "type": "PublicClientApp"}
+    made = {"id": "ocs1", "type": "OAuth2ClientSecret"}
+    assert of("app.oauth2.credentials.lifecycle.create", actor=CLIENT, target=[made, other]) == "other"
+    assert of("app.oauth2.credentials.lifecycle.create", actor=CLIENT, target=[made, CLIENT]) is None
+    assert of("app.oauth2.client.lifecycle.create", actor=CLIENT, target=[other]) == "other"
     assert of("user.lifecycle.create") is None
 
 

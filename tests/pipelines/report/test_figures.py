@@ -70,9 +70,9 @@ def test_what_is_over_a_limit_is_a_trace_of_its_own() -> None:
     levels = pa.table({"bin": [NINE, NINE + timedelta(hours=1)], "held": [100.0, 4_000_000.0]})
     figure = figures.level(levels, "bytes_out", 2_000_000.0, DAY)
     assert [(trace.name, list(trace.y)) for trace in figure.data] == [("within", [100.0]), ("over", [4_000_000.0])]
-    assert (list(figure.data[1].x), list(figure.data[1].customdata)) == (["2026-03-02 10:00"], ["4.0 MB"])
+    assert (list(figure.data[1].x), list(figure.data[1].customdata)) == (["2026-03-02 10:00"], ["4 MB"])
     assert figure.layout.shapes[0].y0 == 2_000_000.0
-    assert figure.layout.yaxis.ticktext[-1] == "4.0 MB"
+    assert figure.layout.yaxis.ticktext[-1] == "4 MB"
 
 
 def test_a_limit_of_nothing_and_no_bar_can_be_drawn() -> None:

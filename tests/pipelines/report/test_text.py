@@ -51,6 +51,6 @@ def test_every_expression_of_a_template_is_escaped(text: str) -> None:
 
 
 def test_units() -> None:
-    assert [size(one) for one in (None, 0, 999, 1000, 2_984_001_374)] == [NOTHING, "0 B", "999 B", "1.0 kB", "3.0 GB"]
+    assert [size(one) for one in (None, 0, 999, 1000, 2_984_001_374)] == [NOTHING, "0 B", "999 B", "1 kB", "2.98 GB"]
     assert [span(one) for one in (0, 59, 3600, 90_061)] == ["0 s", "59 s", "1 h", "1 d 1 h"]
     assert [plural(1, "call"), plural(2000, "call")] == ["1 call", "2,000 calls"]
