@@ -22,7 +22,7 @@ from detectors import provided, statement, tags
 from detectors.cases import Case, differences
 from detectors.engine import Engine
 from detectors.findings import FOUND, SEVERITIES, Severity, Stamp, findings_sql, shaped, unfit_sql
-from detectors.located import Problem, Problems, parse, validate
+from detectors.located import Located, Problem, Problems, parse, validate
 
 _HEAD = re.compile(r"\A\s*/\*---[^\n]*\n(?P<yaml>.*?)^[ \t]*---\*/", re.DOTALL | re.MULTILINE)
 _TESTS = re.compile(r"^tests:.*?(?=^[A-Za-z_]|\Z)", re.DOTALL | re.MULTILINE)
@@ -84,13 +84,30 @@ class Detector:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """Its test cases; raises Problems where they cannot be read, or where there are none."""
+        return validate(self._tests, Cases).tests
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether its head has test cases at all."""
+        return _TESTS.search(self._head["yaml"]) is not None
+
+    def case_line(self, place: int) -> int:
+        """The line of the file on which a case begins."""
+        return self._tests.line(("tests", place))
+
+    @property
+    def _head(self) -> re.Match[str]:
         match = _HEAD.match(self.document)
         assert match is not None
-        tests = _TESTS.search(match["yaml"])
-        lines = self.document.count("\n", 0, match.start("yaml") + (tests.start() if tests else 0))
+        return match
+
+    @cached_property
+    def _tests(self) -> Located:
+        tests = _TESTS.search(self._head["yaml"])
+        lines = self.document.count("\n", 0, self._head.start("yaml") + (tests.start() if tests else 0))
         if tests is None:
             raise Problems([Problem(self.file, lines + 1, "tests", "the required key 'tests' is missing")])
-        return validate(parse(self.file, "\n" * lines + tests[0]), Cases).tests
+        return parse(self.file, "\n" * lines + tests[0])
 
 
 @dataclass(frozen=True)
@@ -178,17 +195,23 @@ def findings_of(engine: Engine, detector: Detector) -> pa.Table:
     return shaped(rows, Stamp(detector.id, detector.version, detector.head.title, detector.head.tags))
 
 
-def failed_cases(engine: Engine, detector: Detector, schemas: Mapping[str, pa.Schema]) -> list[str]:
+def failed_cases(engine: Engine, detector: Detector, schemas: Mapping[str, pa.Schema]) -> list[Problem]:
     """Run a detector's own test cases in an engine that holds nothing else; what went otherwise than expected.
 
     `schemas` are those of the provided tables (`detectors.provided.schemas`); the engine's tables of
-    these names are replaced.
+    these names are replaced. Raises Problems where the cases cannot be read.
     """
-    said: list[str] = []
-    for case in detector.cases:
+    return [
+        Problem(detector.file, detector.case_line(place), f"tests[{place}]", f"{case.name}: {said}")
+        for place, case in enumerate(detector.cases)
+        for said in _outcome(engine, detector, case, schemas)
+    ]
+
+
+def _outcome(engine: Engine, detector: Detector, case: Case, schemas: Mapping[str, pa.Schema]) -> list[str]:
+    try:
         for name, table in case.tables(schemas).items():
             engine.let(name, table)
-        said += [
-            f"{case.name}: {difference}" for difference in differences(case.expected, findings_of(engine, detector))
-        ]
-    return said
+        return differences(case.expected, findings_of(engine, detector))
+    except Exception as error:  # whatever an engine raises, the other cases still run
+        return [f"cannot be run: {type(error).__name__}: {error}"]

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-VERSION = 5
+VERSION = 2
 
 TEXT = "VARCHAR"
 TEXTS = "VARCHAR[]"

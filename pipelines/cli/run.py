@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 from filelock import Timeout
 
 from detectors.findings import printable
+from detectors.located import Problems
 from detectors.manifest import warnings
 from pipelines import review
 from pipelines import run as work
@@ -19,6 +21,9 @@ from pipelines.alerts.deliver import DeliverySummary
 from pipelines.alerts.destination import Unusable, all_destinations
 from pipelines.alerts.states import OPEN
 from pipelines.cli.context import Context, as_json, console, counted, instant, pass_context
+from pipelines.detect import cases
+from pipelines.detect.load import Loaded
+from pipelines.lake.store import LakeError
 from pipelines.pull import files
 
 SHOWN_REASONS = 5
@@ -183,17 +188,53 @@ def _unusable(context: Context) -> list[str]:
     return problems
 
 
+def _own(context: Context, what: work.Plan) -> list[Loaded]:
+    """The detectors of the folders that `rules:` names."""
+    folders = context.settings.rules
+    return [one for one in what.detectors if any(Path(one.file).is_relative_to(folder) for folder in folders)]
+
+
+def _removed(context: Context, what: work.Plan) -> list[str]:
+    """The workers that the lake knows a manifest of and that no file declares any more."""
+    if not context.settings.lake.exists:
+        return []
+    try:
+        rows = context.read(
+            "SELECT worker, arg_max(file, coalesce(recorded_at, TIMESTAMP '0001-01-01')) AS file FROM manifests"
+            " GROUP BY worker ORDER BY worker"
+        ).to_pylist()
+    except LakeError as error:
+        return [f"what the lake knows was not read: {error}"]
+    declared = {one.worker for one in what.manifests}
+    return [
+        f"worker {row['worker']}: its manifest ({row['file'] or 'unknown file'}) was removed; the last version that a"
+        " run saw stays in force"
+        for row in rows
+        if row["worker"] not in declared
+    ]
+
+
 @click.command()
+@click.option("--all-cases", is_flag=True, help="Run the test cases of the catalogue's detectors too: a minute or so.")
 @click.option("--json", "as_json_text", is_flag=True, help="Print what was found as JSON.")
 @pass_context
-def check(context: Context, as_json_text: bool) -> None:
-    """Validate configuration, manifests and rules, and see what each source would read."""
+def check(context: Context, all_cases: bool, as_json_text: bool) -> None:
+    """Validate configuration, manifests and rules, and see what each source would read.
+
+    The rules of your own folders must pass the test cases that they carry. Exit code 2 where anything is wrong.
+    """
     what = work.plan(context.settings)
+    own = _own(context, what)
+    wrong = cases.failed(what.detectors if all_cases else own, context.settings.detectors.seconds)
+    if wrong:
+        raise Problems(wrong)
     noted = [str(problem) for problem in warnings(list(what.manifests), work.utc_now())]
     sources: list[dict[str, Any]] = [
         {"source": source.name, "format": source.format.name, "files": len(files.find(source.pattern, source.base))}
         for source in context.settings.sources
     ]
+    noted += [f"{file}: carries no test case" for file in cases.without(own)]
+    noted += _removed(context, what)
     noted += _unmatched(context)
     noted += [f"{context.config}: alerts: {problem}" for problem in _unusable(context)]
     if as_json_text:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from detectors import sigma
+from detectors import located, sigma
 from detectors.engine import Engine
 from detectors.findings import FOUND
 from detectors.located import Problem
@@ -58,9 +59,9 @@ def provide(engine: Engine, log: Log) -> None:
 
 
 def failed_cases(rules: Sequence[Rule]) -> list[Problem]:
-    """Which of the rules' own test cases come out otherwise than they say, each with the rule's file."""
+    """Which of the rules' own test cases come out otherwise than they say, each with the rule's file and line."""
     return [
-        Problem(rule.file, 1, f"tests[{at}]", f"{case.name}: {said}")
+        Problem(rule.file, located.load(Path(rule.file)).line(("tests", at)), f"tests[{at}]", f"{case.name}: {said}")
         for rule in rules
         for at, (case, said) in enumerate(zip(rule.tests, _outcomes(rule), strict=True))
         if said

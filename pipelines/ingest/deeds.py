@@ -39,16 +39,16 @@ def settle(engine: Engine) -> None:
         FROM members
         """,
     )
+    seen = """
+        SELECT action_uid, source, time, least(coalesce(duration_ms, 0), 31536000000) AS duration_ms, src_ip, principal,
+               dst_host, dst_port, http_method, is_primary, coalesce(bytes_out, 0) AS bytes_out,
+               coalesce(bytes_in, 0) AS bytes_in
+        FROM {} WHERE category = 'proxy'
+    """
     engine.let(
         "tunnels",
-        """
-        WITH proxied AS (
-            SELECT action_uid, source, time, least(coalesce(duration_ms, 0), 31536000000) AS duration_ms, src_ip,
-                   principal, dst_host, dst_port, http_method, is_primary,
-                   coalesce(bytes_out, 0) AS bytes_out, coalesce(bytes_in, 0) AS bytes_in
-            FROM (SELECT * FROM new_actions UNION ALL SELECT * FROM actions) AS every
-            WHERE category = 'proxy'
-        ),
+        f"""
+        WITH proxied AS ({seen.format("new_actions")} UNION ALL {seen.format("actions")}),
         inner_requests AS (SELECT * FROM proxied WHERE http_method <> 'CONNECT' AND dst_port <> 80)
         SELECT t.action_uid
         FROM proxied AS t

@@ -17,7 +17,7 @@ class SchemaError(LakeError):
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 1: every table of the schema, and the views over them."""
+    """Version 1: every table of the schema."""
     for table in schema.TABLES:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
         connection.execute(f'CREATE TABLE lake."{table.name}" ({columns})')
@@ -26,29 +26,41 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(
                 f'ALTER TABLE lake."{table.name}" SET PARTITIONED BY (year("{time}"), month("{time}"), day("{time}"))'
             )
-    _views(connection)
 
 
 def _views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 2: attributions say which name's binding decided. A later change of a view adds this step again."""
     for name, sql in views.VIEWS.items():
         connection.execute(f'CREATE OR REPLACE VIEW lake."{name}" AS {sql}')
 
 
-def _object_uids(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 3: objects and their records are joined by a name that the file's place is part of."""
-    for table in ("objects", "records"):
-        known = connection.execute(
-            "SELECT 1 FROM information_schema.columns"
-            f" WHERE table_catalog = 'lake' AND table_name = '{table}' AND column_name = 'object_uid'"
-        ).fetchone()
-        if not known:
-            connection.execute(f'ALTER TABLE lake."{table}" ADD COLUMN object_uid VARCHAR')
+def _add_column(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> None:
+    """A lake that was made by the current schema has the column already."""
+    known = connection.execute(
+        "SELECT 1 FROM information_schema.columns WHERE table_catalog = 'lake' AND table_name = ? AND column_name = ?",
+        [table, column],
+    ).fetchone()
+    if not known:
+        connection.execute(f'ALTER TABLE lake."{table}" ADD COLUMN "{column}" {kind}')
+
+
+def _own_names(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 2: objects have names, versions of manifests an hour of recording, delegators a strength of their own.
+
+    The strength of older rows' delegators is not known: they count as asserted.
+    """
+    for table, column, kind in (
+        ("objects", "object_uid", schema.TEXT),
+        ("records", "object_uid", schema.TEXT),
+        ("manifests", "recorded_at", schema.TIME),
+        ("actions", "delegator_strength", schema.TEXT),
+        ("grants", "delegator_strength", schema.TEXT),
+    ):
+        _add_column(connection, table, column, kind)
     connection.execute(
         """
         UPDATE lake.objects SET object_uid = substr(sha256(
             source || '|' || object_uri || '|' || CAST(byte_start AS VARCHAR) || '|' || object_sha256), 1, 32)
-        WHERE object_uid IS NULL
+        WHERE object_uid IS NULL AND records > 0
         """
     )
     connection.execute(
@@ -63,40 +75,8 @@ def _object_uids(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _recorded_at(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 4: versions of manifests know when they were recorded; older ones are ordered by when they began.
-
-    Identities may pass from worker to worker since, and chains with them: the view of attributions changed.
-    """
-    known = connection.execute(
-        "SELECT 1 FROM information_schema.columns"
-        " WHERE table_catalog = 'lake' AND table_name = 'manifests' AND column_name = 'recorded_at'"
-    ).fetchone()
-    if not known:
-        connection.execute("ALTER TABLE lake.manifests ADD COLUMN recorded_at TIMESTAMP")
-    _views(connection)
-
-
-def _delegator_strengths(connection: duckdb.DuckDBPyConnection) -> None:
-    """Version 5: a delegator has a strength of its own; of older rows it is not known, and they count as asserted."""
-    for table in ("actions", "grants"):
-        known = connection.execute(
-            "SELECT 1 FROM information_schema.columns WHERE table_catalog = 'lake'"
-            f" AND table_name = '{table}' AND column_name = 'delegator_strength'"
-        ).fetchone()
-        if not known:
-            connection.execute(f'ALTER TABLE lake."{table}" ADD COLUMN delegator_strength VARCHAR')
-    _views(connection)
-
-
-STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
-    _create,
-    _views,
-    _object_uids,
-    _recorded_at,
-    _delegator_strengths,
-)
-"""STEPS[n] brings a lake of version n to version n + 1."""
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _own_names)
+"""STEPS[n] brings a lake of version n to version n + 1; the views are made anew with the last one."""
 
 
 def version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -115,6 +95,8 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     for step in range(have, schema.VERSION):
         connection.execute("BEGIN")
         STEPS[step](connection)
+        if step + 1 == schema.VERSION:
+            _views(connection)
         connection.execute(
             "INSERT INTO lake.schema_version VALUES (?, ?)", [step + 1, datetime.now(UTC).replace(tzinfo=None)]
         )

@@ -48,6 +48,7 @@ SELECT worker, principal, api_service AS entity, action_uid, time, chain_id, coa
 FROM attributed WHERE status = 'failure'
 """
 FIRST_SQL_LINE = HEAD.count("\n") + 1
+FIRST_CASE_LINE = HEAD[: HEAD.index("  - name")].count("\n") + 1
 
 
 def _detector(folder: Path, head: str = HEAD, sql: str = SQL, name: str = "sample") -> rules.Detector:
@@ -78,8 +79,9 @@ def test_one_file_in_a_folder_is_a_detector_that_runs_with_its_own_cases(tmp_pat
 def test_a_case_that_fails_says_what_is_missing_and_what_is_too_much(tmp_path: Path) -> None:
     detector = _detector(tmp_path, HEAD.replace("severity: high}", "severity: low}"))
     missing, surplus = rules.failed_cases(DuckDBEngine(duckdb.connect()), detector, SCHEMAS)
-    assert missing == "one: missing: ('w1', 'x.example', 'low')"
-    assert surplus == "one: not expected: ('w1', 'x.example', 'high') failed"
+    assert (missing.file, missing.line, missing.key) == (detector.file, FIRST_CASE_LINE, "tests[0]")
+    assert missing.message == "one: missing: ('w1', 'x.example', 'low')"
+    assert surplus.message == "one: not expected: ('w1', 'x.example', 'high') failed"
 
 
 def test_the_version_changes_with_every_change_of_the_file(tmp_path: Path) -> None:

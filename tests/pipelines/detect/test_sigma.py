@@ -60,6 +60,9 @@ def test_a_case_that_fails_is_told(tmp_path: Path) -> None:
     broken = replace(rule, tests=(rule.tests[0].model_copy(update={"record": "no line"}),))
     (problem,) = sigma.failed_cases([broken])
     assert "the record is no action: not a line of the logformat" in problem.message
+    lines = rule.document.splitlines()
+    assert problem.file == rule.file
+    assert "name: the credentials of a role" in lines[problem.line - 1]
 
 
 @pytest.fixture
