@@ -106,6 +106,7 @@ def actions_sql() -> str:
     return f"""
         SELECT a.action_uid, a.worker, coalesce(r.role, '') AS role, a.time,
                CAST(date_trunc('hour', a.time) AS TIMESTAMP) AS hour,
+               coalesce(a.category, '') = 'proxy' AS by_proxy,
                a.chain_id, a.confidence, a.credential_uid, a.api_operation, a.api_service, a.resource_uid,
                a.account, a.region, a.dst_host,
                {_clamped("a.bytes_out")} AS bytes_out, {_clamped("a.bytes_in")} AS bytes_in,
@@ -157,14 +158,22 @@ def distinct_sql() -> str:
 
 
 def tallies_sql() -> str:
-    """One row a worker-hour: its actions counted and their known bytes summed (null where none is known)."""
+    """One row a worker-hour: its actions counted and their known bytes summed (null where none is known).
+
+    A proxy and the store behind it may tell of the same upload: the larger of the two sums counts, never both.
+    """
+
+    def larger(column: str) -> str:
+        seen = (f"sum({column}) FILTER (WHERE {side})" for side in ("by_proxy", "NOT by_proxy"))
+        return f"CAST(greatest({', '.join(seen)}) AS BIGINT) AS {column}"
+
     flags = {"errors": "failed", "denied": "denied", "secret_reads": "secret_read", "writes": "writes"}
     flags["admin_writes"] = "admin_write"
     counts = ", ".join(f"sum(CASE WHEN {flag} THEN 1 ELSE 0 END) AS {name}" for name, flag in flags.items())
     return f"""
         SELECT worker, role, hour, count(*) AS calls, {counts},
-               CAST(sum(bytes_out) AS BIGINT) AS bytes_out, count(bytes_out) AS bytes_out_known,
-               CAST(sum(bytes_in) AS BIGINT) AS bytes_in, count(bytes_in) AS bytes_in_known,
+               {larger("bytes_out")}, count(bytes_out) AS bytes_out_known,
+               {larger("bytes_in")}, count(bytes_in) AS bytes_in_known,
                count(DISTINCT chain_id) AS chains
         FROM behaviour_actions GROUP BY worker, role, hour
     """

@@ -160,7 +160,7 @@ def shaped(rows: pa.Table, stamp: Stamp) -> pa.Table:
 
 def _finding(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
     return {
-        **{name: row.get(name) for name in FOUND.names},
+        **{name: _plain(row.get(name)) if name in {"score", "p_value"} else row.get(name) for name in FOUND.names},
         "detector": stamp.detector,
         "detector_version": stamp.version,
         "title": printable(row["title"] or stamp.title)[:MAX_TITLE],

@@ -83,13 +83,25 @@ class Rule:
     tests: tuple[Case, ...]
 
 
+class Unread(Problems):
+    """A rule on a log that no format here gives: it may be sound, and could never match."""
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a folder, and of the folders in it, that are Sigma rules, by path."""
+    return [path for path in sorted(folder.rglob("*")) if _is_rule(path)]
+
+
+def id_of(path: Path) -> str:
+    """The id of the rule that a file holds."""
+    return PREFIX + re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:100]
+
+
 def load(folder: Path) -> list[Rule]:
     """The Sigma rules of a folder and the folders in it, by path; raises Problems where any cannot be used."""
     rules: list[Rule] = []
     problems: list[Problem] = []
-    for path in sorted(folder.rglob("*")):
-        if not _is_rule(path):
-            continue
+    for path in files(folder):
         try:
             rules.append(read(path))
         except Problems as error:
@@ -124,7 +136,7 @@ def _read(path: Path, _modified: int, _bytes: int) -> Rule:
     named = [str(tag) for tag in rule.tags]
     current = [_current(tag) for tag in named]
     return Rule(
-        id=PREFIX + re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:100],
+        id=id_of(path),
         version=digest[:12],
         document=document,
         file=str(path),
@@ -193,8 +205,7 @@ class _Reader:
         try:
             return log_of(*(source.get(key) for key in ("product", "service", "category")))
         except ValueError as error:
-            self._refuse(("logsource",), str(error))
-            return None
+            raise Unread([self.located.problem(("logsource",), str(error))]) from error
 
     def _items(self, detection: Any) -> Iterator[tuple[Key, str | None, Any]]:
         """Every `field|modifier: value` of the detections with its key path; None stands for values without a field."""

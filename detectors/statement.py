@@ -27,13 +27,15 @@ REQUIRED = (
 OPTIONAL = ("window_start", "window_end", "day", "score", "p_value")
 """`day` is the UTC day that the evidence counts for where that is not the day of `time`."""
 
+MAX_PAD = 1_000
+
 _FUNCTIONS: tuple[type[exp.Expression], ...] = (
     exp.Abs, exp.And, exp.Array, exp.ArrayAgg, exp.ArrayContains, exp.ArrayDistinct, exp.ArrayMax, exp.ArrayMin,
     exp.ArraySize, exp.ArraySort, exp.ArrayToString, exp.Avg, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Concat,
     exp.ConcatWs, exp.Contains, exp.Count, exp.DateDiff, exp.DateTrunc, exp.DenseRank, exp.EndsWith, exp.Exists,
     exp.Explode, exp.FirstValue, exp.Floor, exp.Greatest, exp.Hex, exp.If, exp.Lag, exp.LastValue, exp.Lead,
     exp.Least, exp.Length, exp.Ln, exp.LogicalAnd, exp.LogicalOr, exp.Lower, exp.Max, exp.Min, exp.Not, exp.Nullif,
-    exp.Or, exp.Pad, exp.Pow, exp.Rank, exp.RegexpExtract, exp.RegexpLike, exp.RegexpReplace, exp.Repeat, exp.Replace,
+    exp.Or, exp.Pad, exp.Pow, exp.Rank, exp.RegexpExtract, exp.RegexpLike, exp.RegexpReplace, exp.Replace,
     exp.Round, exp.RowNumber, exp.Sign, exp.SplitPart, exp.Sqrt, exp.StartsWith, exp.Stddev, exp.StrPosition,
     exp.Struct, exp.Substring, exp.Sum, exp.TimeToStr, exp.TimestampTrunc, exp.Trim, exp.TryCast, exp.Unnest,
     exp.Upper, exp.Xor,
@@ -116,13 +118,29 @@ def _of(nodes: Nodes, kind: type[Kind]) -> Iterator[Kind]:
 
 
 def _tables(_query: exp.Query, nodes: Nodes, tables: frozenset[str]) -> Iterator[Fault]:
-    """Tables that are neither provided nor named in a WITH."""
-    named = {cte.alias for cte in _of(nodes, exp.CTE)}
+    """Tables that are neither provided nor named in a WITH that the place can see."""
     for table in _of(nodes, exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.args.get("db"):
             yield Fault(_line(table), f"{table.sql('duckdb')} is not a provided table; a detector reads nothing else")
-        elif table.name not in named | tables:
+        elif table.name not in tables and table.name not in _named_before(table):
             yield Fault(_line(table), f"there is no table {table.name}; there are {', '.join(sorted(tables))}")
+
+
+def _named_before(table: exp.Table) -> frozenset[str]:
+    """The names of WITH that a table stands behind: one that comes later, or the CTE's own, would be another table."""
+    names: set[str] = set()
+    node: exp.Expr | None = table
+    while node is not None:
+        parent = node.parent
+        if isinstance(node, exp.CTE) and isinstance(parent, exp.With):
+            earlier = parent.expressions[: next(at for at, cte in enumerate(parent.expressions) if cte is node)]
+            names |= {cte.alias for cte in earlier}
+            node = parent.parent.parent if parent.parent is not None else None
+            continue
+        if isinstance(node, exp.Query):
+            names |= {cte.alias for cte in node.ctes}
+        node = parent
+    return frozenset(names)
 
 
 def _functions(_query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iterator[Fault]:
@@ -130,9 +148,16 @@ def _functions(_query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iter
     for function in _of(nodes, exp.Func):
         if isinstance(function, exp.Anonymous):
             yield Fault(_line(function), f"the function {function.name}() is not one that a detector may use")
+        elif isinstance(function, exp.Pad) and not _is_short(function.expression):
+            yield Fault(_line(function), f"lpad() and rpad() pad to a number of at most {MAX_PAD} characters")
         elif not isinstance(function, _FUNCTIONS):
             name = function.sql_name().lower()
             yield Fault(_line(function), f"the function {name}() is not one that a detector may use")
+
+
+def _is_short(length: exp.Expr) -> bool:
+    """Whether it is a plain number that cannot make a text of a size that no memory limit sees."""
+    return isinstance(length, exp.Literal) and length.is_int and int(length.name) <= MAX_PAD
 
 
 def _shapes(query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iterator[Fault]:

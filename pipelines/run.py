@@ -18,13 +18,14 @@ import duckdb
 import pyarrow as pa
 
 from detectors import behaviour_head
+from detectors.located import Problem
 from detectors.manifest import Manifest, load_manifests
 from detectors.rules import Failure
 from pipelines import review, schema
 from pipelines.detect import commit as detect
 from pipelines.detect import manifests as manifest_versions
 from pipelines.detect.commit import detectors
-from pipelines.detect.load import Loaded
+from pipelines.detect.load import Loaded, Refused
 from pipelines.detect.revise import Revised
 from pipelines.formats import secrets
 from pipelines.ingest import commit as ingest
@@ -58,11 +59,16 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that must be right before anything starts: settings, manifests, detectors."""
+    """Everything that must be right before anything starts: settings, manifests, detectors.
+
+    `refused` are users' rules that cannot run: each fails alone. `unread` are rules on logs that are not read here.
+    """
 
     settings: Settings
     manifests: tuple[Manifest, ...]
     detectors: tuple[Loaded, ...]
+    refused: tuple[Refused, ...] = ()
+    unread: tuple[Problem, ...] = ()
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -84,7 +90,9 @@ class Summary:
 
 def plan(settings: Settings) -> Plan:
     """Read manifests and detectors. Raises `Problems` with everything that is wrong, by file and line."""
-    return Plan(settings, tuple(load_manifests(settings.workers)), tuple(detectors(settings)))
+    loading = detectors(settings)
+    manifests = tuple(load_manifests(settings.workers))
+    return Plan(settings, manifests, loading.detectors, loading.refused, loading.unread)
 
 
 def run(what: Plan, progress: Progress = _quiet) -> Summary:
@@ -95,7 +103,7 @@ def run(what: Plan, progress: Progress = _quiet) -> Summary:
     progress("detecting")
     detected = detect_all(what)
     if detected is None:
-        return summary
+        return replace(summary, failures=tuple(one.failure for one in what.refused))
     return replace(summary, findings=detected.findings, failures=detected.failures)
 
 
@@ -181,10 +189,11 @@ def stitch_all(what: Plan) -> stitch.Stitched | None:
         inputs = _digest(_ledger_end(writer), *sorted(one.sha256 for one in what.manifests))
         if _last_inputs(writer.connection, "b") == inputs:
             return None
-        manifest_versions.record(writer, what.manifests, what.settings.file.parent, utc_now())
+        added = manifest_versions.record(writer, what.manifests, what.settings.file.parent, utc_now())
         engine = DuckDBEngine(writer.connection)
         manifest_versions.provide(engine, [one.sha256 for one in what.manifests])
-        return stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
+        stitched = stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
+        return replace(stitched, from_now=added.from_now)
 
 
 def detect_all(what: Plan) -> detect.Detected | None:
@@ -208,12 +217,13 @@ def detect_all(what: Plan) -> detect.Detected | None:
             judged = detect.judge(
                 DuckDBEngine(connection), what.detectors, what.settings.sources, current, limits.seconds
             )
+        refused = tuple(one.failure for one in what.refused)
         with what.lake.writing() as writer:
             if _detection_inputs(what, writer.connection) == inputs:
                 # Findings name the snapshot that was judged; another run may have added records since.
                 return detect.commit(
                     replace(writer, input_snapshot=snapshot),
-                    judged,
+                    replace(judged, failures=(*judged.failures, *refused)),
                     what.settings,
                     what.detectors,
                     run_id=what.run_id,
@@ -232,6 +242,7 @@ def _detection_inputs(what: Plan, connection: duckdb.DuckDBPyConnection) -> str:
     return _digest(
         _last_inputs(connection, "b") or "",
         *sorted(f"{one.id} {one.version}" for one in what.detectors),
+        *sorted(f"refused {one.detector}" for one in what.refused),
         behaviour_head.head().version,
         *sorted(f"{one.name} {one.format.name}" for one in what.settings.sources),
         *sorted(one.model_dump_json() for one in what.settings.alerts),

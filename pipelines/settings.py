@@ -125,6 +125,7 @@ def load(file: Path) -> Settings:
     problems: list[Problem] = []
     sources = _sources(document, config, base, problems)
     alerts = _alerts(document, config, base, problems)
+    problems.extend(_folder_problems(document, config, base))
     for kind, names in (("sources", [s.name for s in sources]), ("alerts", [a.name for a in alerts])):
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -141,6 +142,17 @@ def load(file: Path) -> Settings:
         sources=sources,
         alerts=alerts,
     )
+
+
+def _folder_problems(document: Located, config: File, base: Path) -> list[Problem]:
+    """The folders of manifests and rules that are not there, each at the key that names it."""
+    named: list[tuple[tuple[str | int, ...], str]] = [(("workers",), config.workers)]
+    named += [(("rules", index), folder) for index, folder in enumerate(config.rules)]
+    return [
+        document.problem(path, f"the folder {base / folder} does not exist; make it or correct the path")
+        for path, folder in named
+        if not (base / folder).is_dir()
+    ]
 
 
 def _sources(document: Located, config: File, base: Path, problems: list[Problem]) -> tuple[Source, ...]:

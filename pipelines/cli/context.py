@@ -27,6 +27,12 @@ from pipelines.lake.store import prepare_folders
 from pipelines.settings import Settings, load
 
 
+class NoConfiguration(click.ClickException):
+    """The file that the command would work by is not there."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Context:
     """One command's view of the product."""
@@ -35,7 +41,11 @@ class Context:
 
     @cached_property
     def settings(self) -> Settings:
-        """The validated configuration; raises `Problems`."""
+        """The validated configuration; raises `Problems`, and `NoConfiguration` where there is none."""
+        if not self.config.exists():
+            here = " here" if len(self.config.parts) == 1 else ""
+            msg = f"there is no {printable(str(self.config))}{here}: `workertrail init` writes one, or name yours"
+            raise NoConfiguration(f"{msg} with --config")
         return load(self.config)
 
     def read(self, sql: str, parameters: Sequence[object] | dict[str, object] | None = None) -> pa.Table:

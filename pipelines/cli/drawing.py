@@ -25,7 +25,14 @@ MEANINGS = {
     "none": "nobody fits",
 }
 
-_BYTES_KEY = re.compile(r"(^|_)bytes(_|$)")
+_BYTES_KEY = re.compile(r"^bytes(_|$)|_bytes$")
+"""Keys of sizes: `bytes_out`, `at_most_bytes`; a count of what has bytes is none."""
+
+RAW_SHOWN = 5
+"""Under so many pieces of evidence the raw record stands: enough to see what fired, and still one screen or two."""
+
+RAW_LENGTH = 400
+"""Characters of a raw record that are shown."""
 
 
 def finding(
@@ -69,7 +76,15 @@ def _explained(text: str | None) -> Iterator[Text]:
     parts = {key: value for key, value in json.loads(text).items() if value not in (None, [], {})}
     width = max(map(len, parts), default=0)
     for key, value in parts.items():
-        yield _field(f"  {printable(key):<{width}}", told(key, value))
+        for place, line in enumerate(_lines(key, value)):
+            yield _field(f"  {printable('' if place else key):<{width}}", line)
+
+
+def _lines(key: str, value: object) -> list[str]:
+    """A value of an explanation; a list whose entries have a text of their own is one line an entry."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "text" in one for one in value):
+        return [str(one["text"]) for one in value]
+    return [told(key, value)]
 
 
 def decision(review: Row) -> str:
@@ -128,15 +143,26 @@ def path(hops: Sequence[Row], worker: str | None) -> Iterator[Text]:
 
 def evidence(rows: Sequence[Row], total: int) -> Iterator[Text]:
     """The records of a finding, each down to the object that it came in."""
-    yield Text(f"evidence ({total:,} of the finding's actions are frozen)", style="bold")
-    for row in rows:
+    frozen = f"{total:,} of the finding's actions {'is' if total == 1 else 'are'} frozen"
+    yield Text(f"evidence ({frozen})", style="bold")
+    for place, row in enumerate(rows):
         action = json.loads(row["action"])
         yield Text(f"  {act(action)}")
         yield Text(f"      {printable(row['action_uid'])}", style="dim")
         yield Text(f"      record {row['ordinal']} of {printable(row['object_uri'] or '?')}", style="dim")
         yield Text(f"      sha256 {row['object_sha256']}", style="dim")
+        if place < RAW_SHOWN:
+            yield Text(f"      {raw(row['raw'])}", style="dim")
     if total > len(rows):
         yield Text(f"  and {total - len(rows):,} more (--json shows all)")
+
+
+def raw(text: str | None) -> str:
+    """A record as its source wrote it, on one line and cut."""
+    if text is None:
+        return "its text is not kept"
+    cut = " … (--json shows all)" if len(text) > RAW_LENGTH else ""
+    return printable(" ".join(text[:RAW_LENGTH].splitlines())) + cut
 
 
 def act(action: Row) -> str:

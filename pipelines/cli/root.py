@@ -34,6 +34,7 @@ class _PipeClosed(Exception):
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="workertrail", message="%(prog)s %(version)s")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -81,7 +82,20 @@ def run() -> int:
         return _wrong(str(error))
     except duckdb.Error as error:
         return _wrong(f"the store refused: {error}")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _wrong(_refused(error))
     return done if isinstance(done, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """What the operating system refused, about which path, and what to do."""
+    place = f"{error.filename}: " if error.filename else ""
+    what = (error.strerror or str(error)).lower()
+    if isinstance(error, PermissionError):
+        return f"{place}{what}: run this as the path's owner (a lake is its owner's alone), or give this user access"
+    return f"{place}{what}: see that the path and its disk are there and can be used, then run the command again"
 
 
 def _wrong(*lines: str) -> int:

@@ -224,6 +224,8 @@ def check(context: Context, all_cases: bool, as_json_text: bool) -> None:
     The rules of your own folders must pass the test cases that they carry. Exit code 2 where anything is wrong.
     """
     what = work.plan(context.settings)
+    if what.refused:
+        raise Problems([problem for one in what.refused for problem in one.problems])
     own = _own(context, what)
     wrong = cases.failed(what.detectors if all_cases else own, context.settings.detectors.seconds)
     if wrong:
@@ -235,6 +237,7 @@ def check(context: Context, all_cases: bool, as_json_text: bool) -> None:
     ]
     noted += [f"{file}: carries no test case" for file in cases.without(own)]
     noted += _removed(context, what)
+    noted += [str(problem) for problem in what.unread]
     noted += _unmatched(context)
     noted += [f"{context.config}: alerts: {problem}" for problem in _unusable(context)]
     if as_json_text:

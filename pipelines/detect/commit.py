@@ -13,7 +13,7 @@ from detectors import approvals, behaviour_head, catalogue, rules, scope, sigma_
 from detectors.rules import Detector, Failure
 from pipelines import schema
 from pipelines.detect import coverage, manifests, provide, sigma
-from pipelines.detect.load import Loaded, load
+from pipelines.detect.load import Loaded, Loading, load
 from pipelines.detect.revise import Revised, revise
 from pipelines.ingest.commit import stage_row
 from pipelines.lake.duckdb_engine import DuckDBEngine
@@ -32,9 +32,9 @@ class Detected:
     failures: tuple[Failure, ...]
 
 
-def detectors(settings: Settings) -> list[Loaded]:
+def detectors(settings: Settings) -> Loading:
     """The SQL detectors and Sigma rules of the catalogue and of the user's folders. Raises `Problems`."""
-    return load((CATALOGUE, *settings.rules))
+    return load(CATALOGUE, settings.rules)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
 
@@ -18,8 +19,16 @@ from pipelines import schema
 from pipelines.lake.store import Writer
 
 
-def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datetime) -> int:
-    """Add the versions that the lake does not have as each worker's latest; how many.
+@dataclass(frozen=True)
+class Recorded:
+    """How many versions were added, and the workers whose changed one names no start, so that it counts from now on."""
+
+    added: int
+    from_now: tuple[str, ...]
+
+
+def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datetime) -> Recorded:
+    """Add the versions that the lake does not have as each worker's latest.
 
     Files are named relative to `base` (the configuration's folder), so that a finding reads the same anywhere. A
     worker whose manifest is gone from the folder keeps its last version.
@@ -28,6 +37,7 @@ def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datet
         "SELECT worker, sha256 FROM lake.manifests ORDER BY recorded_at NULLS FIRST, effective_from NULLS FIRST, sha256"
     ).fetchall()
     latest = dict(stored)
+    new = [one for one in manifests if latest.get(one.worker) != one.sha256]
     rows = [
         {
             "worker": one.worker,
@@ -39,10 +49,11 @@ def record(writer: Writer, manifests: Sequence[Manifest], base: Path, now: datet
             "changed_by": None,
             "recorded_at": now,
         }
-        for one in manifests
-        if latest.get(one.worker) != one.sha256
+        for one in new
     ]
-    return writer.append(schema.MANIFESTS, pa.Table.from_pylist(rows, schema=schema.MANIFESTS.arrow))
+    added = writer.append(schema.MANIFESTS, pa.Table.from_pylist(rows, schema=schema.MANIFESTS.arrow))
+    from_now = [one.worker for one in new if one.worker in latest and one.effective_from is None]
+    return Recorded(added, tuple(sorted(from_now)))
 
 
 def _start(manifest: Manifest, otherwise: datetime | None) -> datetime | None:

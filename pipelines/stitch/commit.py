@@ -17,10 +17,11 @@ from pipelines.stitch.epochs import bind_over_time
 
 @dataclass(frozen=True)
 class Stitched:
-    """What stage (b) changed."""
+    """What stage (b) changed; `from_now` are the workers whose changed manifest counts from this run on alone."""
 
     bindings: Changes
     chains: Changes
+    from_now: tuple[str, ...] = ()
 
 
 def commit(writer: Writer, engine: DuckDBEngine, *, run_id: str, now: datetime, inputs_sha256: str) -> Stitched:

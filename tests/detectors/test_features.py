@@ -97,6 +97,17 @@ def test_leaves_out_what_nobody_did_and_what_is_told_twice() -> None:
     assert rows["bytes_out"].to_list() == [None]
 
 
+def test_an_upload_that_the_proxy_and_the_store_tell_of_counts_once() -> None:
+    rows = _hours(
+        [
+            {"time": _at(9), "category": "proxy", "bytes_out": 1_010, "bytes_in": 5},
+            {"time": _at(9), "category": "cloud", "bytes_out": 1_000},
+            {"time": _at(9), "category": "cloud", "bytes_out": 500},
+        ]
+    )
+    assert rows.select("bytes_out", "bytes_out_known", "bytes_in").rows() == [(1_500, 3, 5)]
+
+
 def test_absurd_bytes_do_not_overflow() -> None:
     rows = _hours([{"time": _at(9), "bytes_out": 2**63 - 1}, {"time": _at(9), "bytes_out": -5}] * 3)
     assert rows["bytes_out"].to_list() == [3 * 10**12]

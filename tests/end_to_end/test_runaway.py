@@ -29,9 +29,10 @@ NEVER_ENDS = COLUMNS.format(seen="m.n") + (
     "CROSS JOIN (SELECT count(DISTINCT " + " + ".join(f"t{i}.n * {i + 2}" for i in range(14)) + ") AS n FROM "
     + " CROSS JOIN ".join(TEN.format(name=f"t{i}") for i in range(14)) + ") AS m"
 )  # fmt: skip
+DIGITS = " || ".join(f"CAST(t{i}.n AS VARCHAR)" for i in range(7))
 HOARDS = COLUMNS.format(seen="m.hoard") + (
-    "CROSS JOIN (SELECT " + " || ".join(f"repeat(CAST(t{i}.n AS VARCHAR), 500000)" for i in range(5))
-    + " AS hoard FROM " + " CROSS JOIN ".join(TEN.format(name=f"t{i}") for i in range(5)) + ") AS m"
+    "CROSS JOIN (SELECT " + " || ".join(f"lpad({DIGITS}, 100, '{sign}')" for sign in "abc") + " AS hoard FROM "
+    + " CROSS JOIN ".join(TEN.format(name=f"t{i}") for i in range(7)) + ") AS m"
 )  # fmt: skip
 
 
@@ -52,3 +53,43 @@ def test_it_fails_alone_and_all_others_finish(tmp_path: Path, name: str, sql: st
     assert [failure.detector for failure in summary.failures] == [name]
     assert error in summary.failures[0].error
     assert [row["n"] for row in estate.rows("SELECT count(*) AS n FROM findings WHERE detector = 'works'")] == [1]
+
+
+SIGMA = """title: {title}
+id: {uid}
+logsource: {{product: {product}, service: {service}}}
+detection: {{selection: {{{field}: GetObject}}, condition: selection}}
+level: low
+"""
+
+
+def test_a_rule_that_cannot_run_is_told_of_and_stops_nobody(tmp_path: Path) -> None:
+    estate = Estate(tmp_path)
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "broken.sql").write_text(
+        HEAD.format(name="broken") + "SELECT hour(time) FROM attributed", encoding="utf-8"
+    )
+    (rules / "works.sql").write_text(HEAD.format(name="works") + COLUMNS.format(seen="1"), encoding="utf-8")
+    wrong = {"title": "wrong", "uid": "00000000-0000-4000-8000-000000000001", "product": "aws", "service": "cloudtrail"}
+    (rules / "wrong.yml").write_text(SIGMA.format(**wrong, field="eventNaem"), encoding="utf-8")
+    windows = {
+        "title": "other",
+        "uid": "00000000-0000-4000-8000-000000000002",
+        "product": "windows",
+        "service": "sysmon",
+    }
+    (rules / "other.yml").write_text(SIGMA.format(**windows, field="EventID"), encoding="utf-8")
+    estate.config.write_text(CONFIG + "rules: [rules]\n", encoding="utf-8")
+    estate.put("trail", [event()])
+    summary = estate.run()
+    failed = {failure.detector: failure.error for failure in summary.failures}
+    assert set(failed) == {"broken", "sigma_wrong"}
+    assert "broken.sql:" in failed["broken"]
+    assert "hour" in failed["broken"]
+    assert "wrong.yml:4" in failed["sigma_wrong"]
+    assert "eventName" in failed["sigma_wrong"]
+    assert [row["n"] for row in estate.rows("SELECT count(*) AS n FROM findings WHERE detector = 'works'")] == [1]
+    again = estate.run()
+    assert {failure.detector for failure in again.failures} == set(failed)
+    assert again.findings is None

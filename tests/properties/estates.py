@@ -89,7 +89,7 @@ Rows = list[tuple[Any, ...]]
 def _detectors() -> tuple[Detector, ...]:
     """The catalogue: reading and checking it takes longer than a run over a small world."""
     with estate() as one:
-        return tuple(detect.detectors(one.settings))
+        return detect.detectors(one.settings).detectors
 
 
 @dataclass
