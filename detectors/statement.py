@@ -18,6 +18,8 @@ import duckdb
 from sqlglot import exp, parse, tokenize
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
+from detectors.alternatives import refusal
+
 REQUIRED = (
     "worker", "principal", "entity", "action_uid", "time", "chain_id", "severity", "confidence", "title",
     "explanation", "manifest_sha",
@@ -147,12 +149,11 @@ def _functions(_query: exp.Query, nodes: Nodes, _tables: frozenset[str]) -> Iter
     """Functions outside the list."""
     for function in _of(nodes, exp.Func):
         if isinstance(function, exp.Anonymous):
-            yield Fault(_line(function), f"the function {function.name}() is not one that a detector may use")
+            yield Fault(_line(function), refusal(function.name.lower()))
         elif isinstance(function, exp.Pad) and not _is_short(function.expression):
             yield Fault(_line(function), f"lpad() and rpad() pad to a number of at most {MAX_PAD} characters")
         elif not isinstance(function, _FUNCTIONS):
-            name = function.sql_name().lower()
-            yield Fault(_line(function), f"the function {name}() is not one that a detector may use")
+            yield Fault(_line(function), refusal(function.sql_name().lower()))
 
 
 def _is_short(length: exp.Expr) -> bool:

@@ -66,7 +66,8 @@ issued something."""
 def _removed() -> str:
     return """
     SELECT last.worker, 'the manifest (' || coalesce(last.file, 'unknown file') || ') is no longer in the folder of'
-        || ' manifests: its last version stays in force, and nobody can change it' AS missing
+        || ' manifests: its last version stays in force; put it back, and retire a worker with valid: {until: ...} or'
+        || ' revoked_at' AS missing
     FROM unjudged_last AS last
     LEFT JOIN current_manifests AS kept ON kept.manifest_sha = last.manifest_sha
     LEFT JOIN (

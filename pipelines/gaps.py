@@ -115,6 +115,7 @@ def _grouped_sql(since: str, of_one_worker: bool) -> str:
                     WHEN starts_with(t.reason, 'a shared identity') THEN 'shared' ELSE 'other' END AS cause,
                coalesce(regexp_extract(t.reason, '^(?:no record tells who issued|no manifest declares) (.*)$', 1), '')
                    AS told,
+               coalesce(regexp_extract(t.reason, '^no manifest declares (aws:principal/AROA[^:]*):', 1), '') AS one_off,
                t.bound_uid
         FROM attributions AS t JOIN actions AS a ON a.action_uid = t.action_uid
         WHERE a.is_primary AND {since} AND {own}
@@ -122,7 +123,10 @@ def _grouped_sql(since: str, of_one_worker: bool) -> str:
     SELECT source, category, account, strength, worker IS NULL AS is_open,
            CASE WHEN worker IS NOT NULL THEN NULL WHEN is_unnamed THEN 'unnamed'
                 WHEN reason = 'not yet bound' THEN 'unbound' ELSE cause END AS kind,
-           CASE WHEN worker IS NOT NULL THEN NULL WHEN told <> '' THEN told
+           CASE WHEN worker IS NOT NULL THEN NULL
+                -- a session of a role is one-off; what can be declared is the role's id with any session's name
+                WHEN one_off <> '' THEN one_off || ':*'
+                WHEN told <> '' THEN told
                 WHEN cause = 'shared' THEN bound_uid WHEN cause = 'other' THEN reason END AS name,
            count(*) AS actions
     FROM seen GROUP BY ALL

@@ -24,6 +24,10 @@ from pipelines.settings import Settings
 Decision = Literal["acknowledged", "suppressed", "reopened"]
 
 
+class NoSuchFinding(LakeError):
+    """No finding, or more than one, is meant by a uid."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """What a decision did: the finding's whole uid, its status and revision now, and the alerts that tell of it."""
@@ -40,7 +44,7 @@ def decide(
 ) -> Decided:
     """Decide about the finding whose uid begins with `uid`. Times are naive UTC; `until` null is for good.
 
-    Raises LakeError where there is no such finding, more than one, or nothing to decide about it.
+    Raises NoSuchFinding where there is none or more than one, LakeError where there is nothing to decide about it.
     """
     if not reason.strip() or not by.strip():
         raise LakeError("a decision needs a reason, and somebody who decides")
@@ -95,9 +99,9 @@ def _one(writer: Writer, uid: str) -> dict[str, Any]:
         .to_pylist()
     )
     if not uid or not rows:
-        raise LakeError(f"no finding {uid!r}")
+        raise NoSuchFinding(f"no finding {uid!r}")
     if len(rows) > 1:
-        raise LakeError(f"more than one finding begins with {uid!r}: write more of it")
+        raise NoSuchFinding(f"more than one finding begins with {uid!r}: write more of it")
     return rows[0]
 
 

@@ -82,6 +82,7 @@ class Summary:
 
     pulled: Counts = field(default_factory=Counts)
     unreadable: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
     held_back: int = 0
     stitched: stitch.Stitched | None = None
     findings: Revised | None = None
@@ -123,6 +124,7 @@ def ingest_all(what: Plan, progress: Progress = _quiet, sources: Sequence[str] |
                 summary,
                 pulled=summary.pulled + counts,
                 unreadable=summary.unreadable + failed,
+                rewritten=summary.rewritten + tuple(item.object_uri for item in batch if item.rewritten),
                 held_back=summary.held_back + sum(item.held_back for item in batch),
             )
             progress(f"{summary.pulled.records:,} records of {summary.pulled.objects:,} objects")

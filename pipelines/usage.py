@@ -34,7 +34,7 @@ class WorkerUse:
     """One worker over a period of event time (naive UTC). `manifest` is null where no run ever saw one.
 
     `identities` and `undeclared` tell actions by strength; `lines` is the scope (and the secrets) with how often
-    each line decided, `outside` what no line allows; `limits` has the highest that was observed, null where nothing
+    each line decided, and what else allowed or denied actions (without file and line); `outside` what no line allows; `limits` has the highest that was observed, null where nothing
     was measured.
     """
 
@@ -53,6 +53,14 @@ class WorkerUse:
     delegators: Sequence[Row]
     chains: Sequence[Row]
     findings: Sequence[Row]
+
+
+def is_known(lake: Lake, worker: str, snapshot: int | None = None) -> bool:
+    """Whether a manifest, a binding, an inferred action or a finding names the worker, at a snapshot."""
+    tables = ("manifests", "bindings", "inferred", "findings")
+    asked = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE worker = $worker" for table in tables)
+    with lake.reading(snapshot) as connection:
+        return connection.execute(f"SELECT * FROM ({asked}) LIMIT 1", {"worker": worker}).fetchone() is not None
 
 
 def workers(lake: Lake) -> list[Row]:
@@ -201,6 +209,22 @@ _IDENTITIES = """
     GROUP BY d.uid, d.shared, m.strength ORDER BY d.uid, m.strength
 """
 
+BOUNDS = ("networks", "schedule", "provenance", "instantiators", "delegators")
+"""The bounds of a manifest, beside scope and limits, that `workertrail worker` tells."""
+
+_OTHERWISE = """
+    SELECT r.verdict AS effect,
+           CASE WHEN r.manifest_sha <> m.sha256 THEN 'by an earlier version of the manifest'
+                ELSE 'what the worker is: a role among its identities' END AS line_says,
+           CAST(NULL AS VARCHAR) AS file, CAST(NULL AS BIGINT) AS line, count(*) AS actions,
+           count(*) FILTER (WHERE r.tried) AS tried, max(r.time) AS last_at
+    FROM reported AS r JOIN latest_manifests AS m ON m.worker = r.worker
+    WHERE r.worker IN (SELECT worker FROM asked) AND r.verdict IN ('allow', 'deny')
+      AND (r.line IS NULL OR r.manifest_sha <> m.sha256)
+    GROUP BY 1, 2 ORDER BY line_says DESC, effect
+"""
+"""What allowed or denied actions and is no line of the manifest, so that the rows add up to the verdicts."""
+
 _LIMITS = """
     SELECT l.measure, l.at_most, l.per_seconds, l.file, l.line,
            -- every action says whether it was denied, so none that was is a measure too
@@ -231,7 +255,7 @@ def _gathered(engine: DuckDBEngine, head: Row, period: Selection, bounds: Bounds
         identities=_identities(rows(_IDENTITIES)),
         undeclared=rows(queries.undeclared_sql(bounds)),
         verdicts={row["verdict"]: row["actions"] for row in rows(queries.verdicts_sql())},
-        lines=_lines(head, rows(queries.lines_used_sql())),
+        lines=[*_lines(head, rows(queries.lines_used_sql())), *rows(_OTHERWISE)],
         outside=rows(_outside_sql(bounds)),
         limits=rows(_LIMITS.format(levels=limits.levels_sql())),
         delegators=rows(_delegators_sql(bounds)),
@@ -279,7 +303,7 @@ def _manifest(head: Row) -> Row | None:
     if head["document"] is None:
         return None
     document = json.loads(head["document"])
-    told = ("owner", "purpose", "role", "mode", "environment", "valid")
+    told = ("owner", "purpose", "role", "mode", "environment", "valid", *BOUNDS)
     return {"file": head["file"], "sha256": head["sha256"], **{key: document.get(key) for key in told}}
 
 

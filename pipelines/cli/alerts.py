@@ -63,6 +63,9 @@ def list_alerts(context: Context, state: str | None, as_json: bool) -> None:
     table = states(context.read)
     if state is not None:
         table = table.filter([each == state for each in table["state"].to_pylist()])
+    if not (as_json or table.num_rows):
+        _print("nothing in the outbox" if state is None else f"nothing in the outbox is {state}")
+        return
     if as_json or not is_narrow():
         context.print_table(table, as_json)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json as json_text
 import sys
@@ -13,13 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from detectors import behaviour_head
+from detectors.findings import printable
 from pipelines.cli import drawing
-from pipelines.cli.context import Context, as_json, beginnings, console, is_narrow, pass_context, uid_length
+from pipelines.cli.context import Context, as_json, beginnings, console, counted, is_narrow, pass_context, uid_length
+from pipelines.detect.commit import detectors
 from pipelines.lake.select import read_only
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 STATUSES = ("open", "acknowledged", "suppressed", "resolved")
 MAX_SHOWN_EVIDENCE = 20
+
+TERMINAL_ROWS = 100
+"""Findings that are listed on a terminal: a few screens, the worst first."""
 
 
 @click.command()
@@ -27,6 +34,7 @@ MAX_SHOWN_EVIDENCE = 20
 @click.option("--status", type=click.Choice(STATUSES), help="Only findings of this status (else all but resolved).")
 @click.option("--worker", help="Only findings on this worker.")
 @click.option("--detector", help="Only findings of this detector.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"At most so many ({TERMINAL_ROWS} on a terminal, else all).")
 @click.option("--json", "as_json_text", is_flag=True, help="Print JSON, every column.")
 @pass_context
 def findings(
@@ -35,6 +43,7 @@ def findings(
     status: str | None,
     worker: str | None,
     detector: str | None,
+    limit: int | None,
     as_json_text: bool,
 ) -> None:
     """List findings, the worst first."""
@@ -49,8 +58,16 @@ def findings(
         """,
         {"wanted": list(wanted), "status": status, "worker": worker, "detector": detector},
     )
+    if detector is not None and not table.num_rows:
+        _known_detector(context, detector)
+    if limit is None and not as_json_text and sys.stdout.isatty():
+        limit = TERMINAL_ROWS
+    every, table = table.num_rows, table.slice(0, limit)
     if as_json_text:
-        context.print_table(table, True)
+        rows = table.to_pylist()
+        for row in rows:
+            row["explanation"] = json_text.loads(row["explanation"] or "null")
+        click.echo(as_json(rows))
     elif not table.num_rows:
         click.echo("no finding is like that" if any((status, worker, detector)) else "there are no findings")
     elif is_narrow():
@@ -58,6 +75,19 @@ def findings(
     else:
         columns = ["finding_uid", "severity", "status", "worker", "detector", "window_start", "title"]
         context.print_table(table.select(columns), False)
+    if every > table.num_rows and not as_json_text:
+        click.echo(f"and {counted(every - table.num_rows, 'finding')} more (--limit shows more)")
+
+
+def _known_detector(context: Context, name: str) -> None:
+    """Complain of a detector that is neither loaded nor has ever found anything, with the names that are near."""
+    found = context.read("SELECT DISTINCT detector FROM findings")["detector"].to_pylist()
+    known = {*found, behaviour_head.DETECTOR, *(one.id for one in detectors(context.settings))}
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, sorted(known), n=3)
+    asked = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise click.ClickException(f"no detector {printable(name)!r}{asked}")
 
 
 def _print_narrow(context: Context, table: pa.Table) -> None:
@@ -171,7 +201,7 @@ def _one(context: Context, table: str, key: str, value: str, what: str) -> dict[
     if len(rows) == 1 or (rows and rows[0][key] == value):
         return rows[0]
     message = f"more than one {what} begins with {value!r}: write more of it" if rows else f"no {what} {value!r}"
-    raise click.ClickException(message)
+    raise click.ClickException(printable(message))
 
 
 @click.command()
@@ -203,7 +233,7 @@ def query(context: Context, sql: str, snapshot: int | None, form: str, as_json_t
 def _csv(table: pa.Table) -> str:
     """CSV whose cells no spreadsheet takes for a formula (OWASP, CSV injection)."""
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
     for row in table.to_pylist():
         writer.writerow([_cell(value) for value in row.values()])

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from detectors.findings import printable
+from pipelines import usage
 from pipelines.cli.context import Context, as_json, console, pass_context
 from pipelines.report.selection import Selection
 from pipelines.report.text import plural, size
@@ -72,6 +73,8 @@ def report(
         raise click.UsageError("--since must be before --until")
     if not out.parent.is_dir():
         raise click.ClickException(f"the folder {out.parent} does not exist")
+    if worker and not usage.is_known(context.settings.lake, worker, snapshot):
+        raise click.ClickException(f"no worker {printable(worker)!r}: no manifest and no action names it")
     say = console()
     with say.status("reading") as status:
         try:
@@ -87,8 +90,6 @@ def report(
             )
         except OSError as error:
             raise click.ClickException(f"cannot write {out}: {error.strerror or error}") from error
-    if worker and not written.workers:
-        click.echo(f"note: no manifest and no action names the worker {printable(worker)!r}", err=True)
     if as_json_text:
         click.echo(as_json(asdict(written)))
         return

@@ -109,7 +109,10 @@ def _decide(
     by: str,
     as_json_text: bool,
 ) -> None:
-    done = review.decide(context.settings, uid, decision, by=by, reason=reason, until=until, now=utc_now())
+    try:
+        done = review.decide(context.settings, uid, decision, by=by, reason=reason, until=until, now=utc_now())
+    except review.NoSuchFinding as error:
+        raise click.ClickException(printable(str(error))) from None
     if as_json_text:
         click.echo(as_json({**asdict(done), "by": by, "reason": reason, "until": until}))
         return

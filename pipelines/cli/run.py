@@ -27,7 +27,7 @@ from pipelines.lake.store import LakeError
 from pipelines.pull import files
 
 SHOWN_REASONS = 5
-"""How many reasons of records that could not be read are printed; the rest is counted."""
+"""How many reasons (or files) of one kind are printed; the rest is counted."""
 
 
 @click.command()
@@ -36,8 +36,8 @@ SHOWN_REASONS = 5
 def run(context: Context, as_json_text: bool) -> None:
     """Pull to alerts once, and one pass of delivery.
 
-    Exit code 1 where a file could not be read, a detector failed or an alert is not delivered; everything else was
-    done all the same, and the next run goes on from there.
+    Exit code 1 where a file or no record of a source could be read, a detector failed or an alert is not delivered;
+    everything else was done all the same, and the next run goes on from there.
     """
     what = work.plan(context.settings)
     started = work.utc_now()
@@ -48,18 +48,20 @@ def run(context: Context, as_json_text: bool) -> None:
     delivered = deliver_once(context)
     errors = _errors_since(context, started) if summary.pulled.errors else []
     left = [] if delivered is ELSEWHERE else undelivered(context)
-    noted = [*_unmatched(context)]
+    strange = _unrecognised(context, {row["source"] for row in errors})
+    noted = [*map(_from_now, summary.stitched.from_now if summary.stitched else ()), *_unmatched(context)]
     if as_json_text:
         told = {
             "reopened": reopened,
             "errors": errors,
+            "unrecognised": strange,
             "undelivered": left,
             "warnings": noted,
             "delivery": asdict(delivered),
         }
         click.echo(as_json({"run_id": what.run_id, **asdict(summary), **told}))
     else:
-        for line in [*lines(summary, delivered, errors), *map(_waits, left)]:
+        for line in [*lines(summary, delivered, errors), *map(_waits, left), *strange]:
             out.print(printable(line))
         if reopened:
             out.print(
@@ -67,7 +69,7 @@ def run(context: Context, as_json_text: bool) -> None:
             )
         for line in noted:
             out.print(printable(f"warning: {line}"))
-    if summary.unreadable or summary.failures or left:
+    if summary.unreadable or summary.failures or left or strange:
         raise click.exceptions.Exit(1)
 
 
@@ -81,6 +83,36 @@ def _errors_since(context: Context, started: datetime) -> list[dict[str, Any]]:
         [started],
     ).to_pylist()
     return rows
+
+
+def _unrecognised(context: Context, failing: set[str]) -> list[str]:
+    """Of the sources with errors those of which no record was ever read: most likely another format's logs."""
+    if not failing:
+        return []
+    first = {
+        row["source"]: row["object_uri"]
+        for row in context.read(
+            """
+            SELECT source, arg_min(object_uri, ledger_seq) AS object_uri FROM objects
+            WHERE list_contains(?, source) GROUP BY source HAVING sum(records) = sum(errors)
+            """,
+            [sorted(failing)],
+        ).to_pylist()
+    }
+    return [
+        f"no record of source {source.name} could be read as {source.format.name}: is it the right format?"
+        f" The first file is {first[source.name]}"
+        for source in context.settings.sources
+        if source.name in first
+    ]
+
+
+def _from_now(worker: str) -> str:
+    """What is told where a manifest changed and names no start."""
+    return (
+        f"manifest of {worker} changed: it counts from now on; to judge the past too, write `effective_from: DATE`"
+        " (a date, or see docs/manifest.md)"
+    )
 
 
 def undelivered(context: Context) -> list[dict[str, Any]]:
@@ -136,6 +168,12 @@ def lines(summary: work.Summary, delivered: DeliverySummary, errors: Sequence[Ma
     if len(errors) > SHOWN_REASONS:
         text.append(f"error    and {counted(len(errors) - SHOWN_REASONS, 'other reason')}: see records in `query`")
     text += [f"unread   {problem}" for problem in summary.unreadable]
+    text += [
+        f"anew     {uri} did more than grow since it was read: it was read again, and both readings are in the ledger"
+        for uri in summary.rewritten[:SHOWN_REASONS]
+    ]
+    if len(summary.rewritten) > SHOWN_REASONS:
+        text.append(f"         and {len(summary.rewritten) - SHOWN_REASONS:,} more")
     if summary.stitched is None:
         text.append("stitched nothing new")
     else:

@@ -31,6 +31,10 @@ DAYS = 30
 """A month of the worker's own time: long enough for what is done monthly."""
 
 
+SHOWN_FINDINGS = 15
+"""As many as the other lists have: the worst stand first, and the whole stays on a few screens."""
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.option(
@@ -52,7 +56,7 @@ def worker(context: Context, name: str | None, days: int, as_json_text: bool) ->
         return
     use = usage.of_worker(context.settings.lake, context.settings.sources, name, days)
     if use is None:
-        raise click.ClickException(f"no manifest and no action names a worker {printable(name)!r}")
+        raise click.ClickException(f"no worker {printable(name)!r}: no manifest and no action names it")
     if as_json_text:
         click.echo(as_json(asdict(use)))
         return
@@ -91,8 +95,11 @@ def _drawn(use: usage.WorkerUse, length: int) -> Iterator[Text]:
     yield from _limits(use.limits)
     yield from _delegators(use.delegators)
     yield from _chains(use.chains)
-    yield _title(f"open findings ({len(use.findings):,})")
-    for row in use.findings:
+    more = len(use.findings) > SHOWN_FINDINGS
+    of = f"{SHOWN_FINDINGS} of " if more else ""
+    hint = f"findings --worker {use.worker} shows all"
+    yield _title(f"open findings ({of}{len(use.findings):,}{'; ' + hint if more else ''})")
+    for row in use.findings[:SHOWN_FINDINGS]:
         severity = (f"{row['severity']:<9}", COLOURS[row["severity"]])
         yield Text.assemble(f"  {row['finding_uid'][:length]}  ", severity, printable(row["title"]))
 
@@ -108,10 +115,20 @@ def _head(use: usage.WorkerUse) -> Iterator[Text]:
         valid = use.manifest["valid"] or {}
         told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in valid.items())
         yield _field("valid", told or "without end")
+        for key in usage.BOUNDS:
+            if use.manifest[key]:
+                yield _field(key, _bound(use.manifest[key]))
     if use.since and use.until:
         yield _field("period", f"{instant(use.since)} to {instant(use.until)}")
     strengths = ", ".join(f"{count:,} {name}" for name, count in use.strengths.items())
     yield _field("actions", f"{use.actions:,}" + (f": {strengths}" if strengths else ""))
+
+
+def _bound(value: object) -> str:
+    """A declared bound on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _identities(use: usage.WorkerUse) -> Iterator[Text]:
@@ -135,7 +152,9 @@ def _scope(use: usage.WorkerUse) -> Iterator[Text]:
     verdicts = ", ".join(f"{count:,} {_VERDICTS.get(name, name)}" for name, count in use.verdicts.items())
     yield _title(f"scope: {verdicts or 'nothing was judged'}")
     for row in use.lines:
-        place = f"{row['file']}:{row['line']}" + (f"  ({row['tried']:,} without success)" if row["tried"] else "")
+        place = (f"{row['file']}:{row['line']}" if row["file"] else "") + (
+            f"  ({row['tried']:,} without success)" if row["tried"] else ""
+        )
         style = "" if row["actions"] else "dim"
         yield Text(printable(f"  {row['actions']:>9,}  {row['effect']} {row['line_says']}  {place}"), style=style)
     if use.outside:
@@ -188,7 +207,8 @@ def _delegators(rows: Sequence[Row]) -> Iterator[Text]:
 
 def _chains(rows: Sequence[Row]) -> Iterator[Text]:
     if rows:
-        yield _title(f"chains (the latest of {rows[0]['of']:,})")
+        of = rows[0]["of"]
+        yield _title(f"chains (the latest {len(rows)} of {of:,})" if of > len(rows) else f"chains ({of:,})")
     for row in rows:
         found = f", {counted(row['findings'], 'finding')}" if row["findings"] else ""
         text = f"{row['started_at'].isoformat(sep=' ', timespec='minutes')}  {counted(row['actions'], 'action')}"

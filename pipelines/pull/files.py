@@ -69,6 +69,8 @@ class PulledObject:
     checkpoint: Checkpoint | None
     held_back: int = 0
     error: str | None = None
+    rewritten: bool = False
+    """The file had been read before, and did more than grow since."""
 
     @property
     def uid(self) -> str:
@@ -164,10 +166,11 @@ class _Puller:
             state = _state(file.object_uri, descriptor, status, self.now)
             if not stat.S_ISREG(status.st_mode) or _nothing_new(state, known):
                 return
-            if os.pread(descriptor, len(MAGIC), 0) == MAGIC:
-                yield from self._gzip(state)
-            else:
-                yield from self._plain(state, _start(state, known))
+            packed = os.pread(descriptor, len(MAGIC), 0) == MAGIC
+            start = 0 if packed else _start(state, known)
+            rewritten = known is not None and known.spent > 0 and start == 0
+            for item in self._gzip(state) if packed else self._plain(state, start):
+                yield replace(item, rewritten=rewritten and item.byte_start == 0)
         finally:
             os.close(descriptor)
 

@@ -126,7 +126,12 @@ def test_what_is_wrong_in_a_head_is_told_with_its_line(
         ("FROM attributed", "FROM '/etc/passwd'", 5, "there is no table /etc/passwd"),
         ("FROM attributed", "FROM main.attributed", 5, "is not a provided table"),
         ("FROM attributed", "FROM records", 5, "there is no table records"),
-        ("FROM attributed", "FROM (WITH records AS (SELECT * FROM records) SELECT * FROM records)", 5, "no table records"),
+        (
+            "FROM attributed",
+            "FROM (WITH records AS (SELECT * FROM records) SELECT * FROM records)",
+            5,
+            "no table records",
+        ),
         ("FROM attributed", "FROM (WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a)", 5, "no table b"),
         ("api_service AS entity", "lpad(api_service, 5000000, 'x') AS entity", 1, "at most 1000"),
         ("FROM attributed", "FROM query('SELECT 1')", 5, "is not a provided table"),

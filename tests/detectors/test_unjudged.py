@@ -171,8 +171,8 @@ def test_a_delegated_worker_of_whom_no_log_shows_for_whom_it_acts() -> None:
 
 def test_a_manifest_that_was_taken_away() -> None:
     assert missing(current=("sha-2",)) == [
-        "the manifest (w1.yaml) is no longer in the folder of manifests: its last version stays in force,"
-        " and nobody can change it"
+        "the manifest (w1.yaml) is no longer in the folder of manifests: its last version stays in force;"
+        " put it back, and retire a worker with valid: {until: ...} or revoked_at"
     ]
     changed_later = ({**LAST, "valid_to": END}, {**LAST, "manifest_sha": "sha-2", "valid_from": END, "valid_to": END})
     assert missing(current=("sha-2",), versions=changed_later) == []

@@ -175,6 +175,7 @@ def test_a_query_that_cannot_be_run_says_why(estate: Estate, typed: Type, words:
         ("at_most_bytes", 200000000.0, "200 MB (200,000,000 bytes)"),
         ("bytes", 2984001374.0, "2.98 GB (2,984,001,374 bytes)"),
         ("bytes_out", 999, "999 bytes"),
+        ("calls_with_known_bytes_out", 48, "48"),
         ("per_seconds", 3600, "3,600"),
         ("confidence", 1.0, "1"),
         ("p_value", 0.000123456, "0.0001235"),

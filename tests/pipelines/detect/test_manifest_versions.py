@@ -242,5 +242,5 @@ def test_a_version_is_recorded_once(tmp_path: Path) -> None:
     added = []
     for day in (1, 2, 3):
         with lake.writing() as writer:
-            added.append(manifests.record(writer, read, tmp_path, datetime(2026, 3, day)))
+            added.append(manifests.record(writer, read, tmp_path, datetime(2026, 3, day)).added)
     assert added == [1, 0, 0]

@@ -247,7 +247,16 @@ class TestWhatIsNew:
         place.write("a.log", b"one\n")
         place.pull()
         place.write("a.log", b"two\n", age=1000)
-        assert texts(place.pull()) == ["two"]
+        (anew,) = place.pull()
+        assert (texts([anew]), anew.rewritten) == (["two"], True)
+
+    def test_only_a_file_that_did_more_than_grow_is_told_of(self, place: Place) -> None:
+        place.write("a.log", b"one\n")
+        assert [item.rewritten for item in place.pull()] == [False]
+        place.write("a.log", b"two\n", age=1000, append=True)
+        assert [item.rewritten for item in place.pull()] == [False]
+        place.write("a.log", b"One\ntwo\n", age=900)
+        assert [item.rewritten for item in place.pull()] == [True]
 
     def test_document_that_was_written_anew_is_read_whole(self, tmp_path: Path) -> None:
         place = Place(tmp_path, JSON)
