@@ -16,12 +16,19 @@ from functools import cache
 import duckdb
 import pyarrow as pa
 
-from detectors.glob import like
+from detectors.glob import like, matches_sql
 
-HOST_SERVICES = pa.schema(
-    [("host", pa.string()), ("service", pa.string()), ("region", pa.string()), ("bucket", pa.string())]
-)
-"""`region` and `bucket` (of Amazon S3, virtual-hosted style) where the host's name tells them, else empty."""
+_COLUMNS: dict[str, pa.DataType] = {
+    "host": pa.string(),
+    "service": pa.string(),
+    "region": pa.string(),
+    "bucket": pa.string(),
+    "point": pa.string(),
+    "by_path": pa.bool_(),
+}
+HOST_SERVICES = pa.schema(_COLUMNS)
+"""`region`, and of Amazon S3 `bucket` (virtual-hosted style) and access `point` (`REGION:ACCOUNT:accesspoint/NAME`, as
+in its ARN), where the host's name tells them, else empty. `by_path`: a request's path begins with the bucket there."""
 
 AWS_REGION = (
     "[a-z]{2,3}(?:-gov|-iso[a-z]?)?-"
@@ -134,6 +141,7 @@ _BUCKET_STYLES = (
     r"(?:s3(?:-fips)?(?:\.dualstack)?(?:[.-]\{region\})?|s3-external-1|s3-accelerate(?:\.dualstack)?)\.amazonaws"
     r"|bucket\.vpce-[a-z0-9-]+\.s3\.\{region\}\.vpce\.amazonaws"
 )
+_POINT = r"^([a-z0-9-]+)-([0-9]{12})\.s3-accesspoint(?:-fips)?(?:\.dualstack)?\."
 _SERVICES = rf"""
 WITH forms_of_hosts AS (
     SELECT DISTINCT host,
@@ -146,6 +154,10 @@ WITH forms_of_hosts AS (
 labels AS (
     SELECT host, form, aws_region,
         regexp_extract(form, '^(.+)\.(?:{_BUCKET_STYLES})\.com(?:\.cn)?$', 1) AS bucket,
+        CASE WHEN regexp_matches(host, '{_POINT}')
+            THEN aws_region || regexp_replace(regexp_extract(host, '{_POINT}', 0), '{_POINT}', ':\2:accesspoint/\1')
+            ELSE '' END AS point,
+        NOT regexp_matches(host, '(^|\.)s3-(accesspoint|control)') AS is_for_buckets,
         regexp_extract(host, '^({GOOGLE_REGION})-[a-z0-9]+\.googleapis\.com$|\.({GOOGLE_REGION})\.rep\.googleapis', 0)
             AS google_place,
         regexp_replace(coalesce(
@@ -158,15 +170,23 @@ labels AS (
             regexp_extract(host, '^([a-z0-9]+)\.{GOOGLE_REGION}\.rep\.googleapis\.com$', 1)
         ) AS google
     FROM forms_of_hosts
+),
+found AS (
+    SELECT host, service, aws_region AS region, bucket, point, is_for_buckets
+    FROM labels JOIN forms ON {matches_sql("form", "pattern")}
+    UNION
+    SELECT host, coalesce(name, aws) || '.amazonaws.com', aws_region, bucket, point, is_for_buckets
+    FROM labels LEFT JOIN aws_names ON label = aws
+    WHERE aws <> '' AND (name IS NOT NULL OR NOT contains(aws, '.')) AND NOT starts_with(aws, 'vpce-')
+    UNION
+    SELECT host, google || '.googleapis.com', regexp_extract(google_place, '({GOOGLE_REGION})', 1), '', '', false
+    FROM labels WHERE google <> ''
 )
-SELECT host, service, aws_region AS region, CASE WHEN service = 's3.amazonaws.com' THEN bucket ELSE '' END AS bucket
-FROM labels JOIN forms ON form LIKE pattern ESCAPE '\'
-UNION
-SELECT host, coalesce(name, aws) || '.amazonaws.com', aws_region, '' FROM labels LEFT JOIN aws_names ON label = aws
-WHERE aws <> '' AND (name IS NOT NULL OR NOT contains(aws, '.')) AND NOT starts_with(aws, 'vpce-')
-UNION
-SELECT host, google || '.googleapis.com', regexp_extract(google_place, '({GOOGLE_REGION})', 1), ''
-FROM labels WHERE google <> ''
+SELECT host, service, region,
+    CASE WHEN service = 's3.amazonaws.com' THEN bucket ELSE '' END AS bucket,
+    CASE WHEN service = 's3.amazonaws.com' THEN point ELSE '' END AS point,
+    service = 's3.amazonaws.com' AND is_for_buckets AND bucket = '' AND point = '' AS by_path
+FROM found
 """
 
 

@@ -1,6 +1,18 @@
-"""The patterns of a manifest: `*` is any text, `?` one character; anchored, case-sensitive."""
+"""The patterns of a manifest: `*` is any text, `?` one character; anchored, case-sensitive.
+
+Tables hold them as patterns of SQL `LIKE ... ESCAPE '\\'`. DuckDB's LIKE tries every place for every star, so a text
+from a log can hold it up for years (about length to the power of the stars), and it does not stop when told to.
+It is quick where there is one star, or two of which one is at the end; every other pattern is matched as a regular
+expression, which RE2 does in linear time. SQL that matches a pattern of a table says so by `matches_sql`.
+"""
 
 from __future__ import annotations
+
+MANY_STARS = "((?s)%.*%[^%])"
+"""A regular expression for the LIKE patterns that LIKE is slow with: text or `?` follows the second star.
+
+The brackets keep DuckDB from making LIKE of a regular expression, here as below.
+"""
 
 
 def like(glob: str) -> str:
@@ -9,6 +21,36 @@ def like(glob: str) -> str:
     while "**" in escaped:
         escaped = escaped.replace("**", "*")
     return escaped.replace("*", "%").replace("?", "_")
+
+
+def matches_sql(value: str, pattern: str, expression: str | None = None) -> str:
+    """SQL: whether `value` matches the LIKE pattern of a glob, in time that grows as the value does.
+
+    `expression` is a column with what `expression_sql` gives of the pattern, where many values are held against it.
+    """
+    quick = f"{value} LIKE {pattern} ESCAPE '\\'"
+    if expression is not None:
+        return f"CASE WHEN {expression} IS NULL THEN {quick} ELSE regexp_matches({value}, {expression}) END"
+    slow = f"regexp_matches({value}, {regular_sql(pattern)})"
+    return f"CASE WHEN regexp_matches({pattern}, '{MANY_STARS}') THEN {slow} ELSE {quick} END"
+
+
+def expression_sql(pattern: str) -> str:
+    """SQL: the regular expression of a LIKE pattern, null where LIKE is quick with it."""
+    return f"CASE WHEN regexp_matches({pattern}, '{MANY_STARS}') THEN {regular_sql(pattern)} END"
+
+
+def regular_sql(pattern: str) -> str:
+    """SQL: the regular expression (RE2 and Java alike) that means the same as a LIKE pattern.
+
+    Everything but wildcards stands between `\\Q` and `\\E`. What LIKE escapes is put outside first, so that no text of
+    a pattern can end the quotation.
+    """
+    quoted = pattern
+    for sought, instead in (("\\\\", "x5c"), ("\\%", "x25"), ("\\_", "x5f")):
+        quoted = f"replace({quoted}, '{sought}', '\\E\\{instead}\\Q')"
+    quoted = f"replace(replace({quoted}, '%', '\\E.*\\Q'), '_', '\\E.\\Q')"
+    return f"'^(?s)(\\Q' || {quoted} || '\\E)\\z'"
 
 
 def is_pattern(glob: str) -> bool:

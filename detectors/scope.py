@@ -66,10 +66,10 @@ def decided_sql() -> str:
     return """
     SELECT tries.ask, tries.item,
         CASE WHEN roles.head IS NOT NULL THEN 'identity' WHEN firsts.effect IS NOT NULL THEN 'line'
-            WHEN secrets.ask IS NOT NULL THEN 'secrets' WHEN endpoints.head IS NOT NULL THEN 'endpoint'
+            WHEN secrets.ask IS NOT NULL THEN 'secrets' WHEN endpoints.ask IS NOT NULL THEN 'endpoint'
             ELSE 'none' END AS basis,
         CASE WHEN roles.head IS NOT NULL THEN 'allow' WHEN firsts.effect IS NOT NULL THEN firsts.effect
-            WHEN secrets.ask IS NOT NULL OR endpoints.head IS NOT NULL THEN 'allow' ELSE 'out' END AS verdict,
+            WHEN secrets.ask IS NOT NULL OR endpoints.ask IS NOT NULL THEN 'allow' ELSE 'out' END AS verdict,
         CASE WHEN roles.head IS NULL THEN coalesce(firsts.ordinal, endpoints.ordinal) END AS ordinal,
         CASE WHEN roles.head IS NULL THEN coalesce(firsts.file, secrets.file, endpoints.file) END AS file,
         CASE WHEN roles.head IS NULL THEN coalesce(firsts.line, secrets.line, endpoints.line) END AS line,
@@ -79,7 +79,7 @@ def decided_sql() -> str:
     LEFT JOIN scope_firsts AS firsts ON tries.ask = firsts.ask AND tries.item = firsts.item
     LEFT JOIN scope_own_roles AS roles ON tries.head = roles.head AND tries.item = roles.item
     LEFT JOIN scope_secrets AS secrets ON tries.ask = secrets.ask AND tries.item = secrets.item
-    LEFT JOIN scope_endpoints AS endpoints ON tries.head = endpoints.head
+    LEFT JOIN scope_endpoints AS endpoints ON tries.ask = endpoints.ask AND tries.item = endpoints.item
     """
 
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from detectors.scope_paths import crooked_sql
 
 NO_TEXTS = "CAST([] AS VARCHAR[])"
 KEYS = ("manifest_sha", "kind", "manner", "format", "d1", "d2", "d3", "d4", "item", "listed")
 """What makes two actions ask the same: `d1` to `d4` and `item` are the places of `scope_patterns.PLACES`."""
 HEAD = KEYS[:8]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A resource that is listed only because another one is in it: group 1 of `inside` (RE2 and Java alike)."""
+
+    inside: str
+    reason: str
+
+
+_ARN = "^(arn:[^:]+:{}:[^:]*:[^:]*:"
+CONTAINERS = (
+    Container("^(arn:[^:]+:s3:::[^/]+)/.", "the bucket of an object; keys are flat, so no object contains another"),
+    Container(_ARN.format("s3") + "accesspoint/[^/]+)/object/.", "the access point of an object"),
+    Container(_ARN.format("dynamodb") + "table/[^/]+)/(?:index|stream)/.", "the table of an index or a stream"),
+    Container(_ARN.format("lambda") + "function:[^:/]+):[^:]+$", "the function of a version or an alias"),
+    Container(_ARN.format("logs") + "log-group:[^:]+):log-stream:.", "the group of a log stream"),
+    Container(_ARN.format("kinesis") + "stream/[^/]+)/consumer/.", "the stream of a consumer"),
+)
+"""Where containment is real (Service Authorization Reference, the services' resource types). Elsewhere a name that
+begins as another does is a thing of its own: parameters, secrets, queues, images, roles and their like are flat, so
+who names a child must not take the parent out of judgement."""
 
 
 def _text(column: str) -> str:
@@ -67,20 +91,26 @@ def listed_sql() -> str:
     """
 
 
+def containers_sql() -> str:
+    """Listed resources that contain another listed one of the same ask, by CONTAINERS: ask, item.
+
+    An item lies in one container at most, so it is cut down to that and compared by equality.
+    """
+    cuts = ", ".join(f"nullif(regexp_extract(item, '{one.inside}', 1), '')" for one in CONTAINERS)
+    return f"""
+    SELECT DISTINCT ask, container AS item
+    FROM (SELECT ask, coalesce({cuts}) AS container FROM scope_listed WHERE starts_with(item, 'arn:')) AS cut
+    WHERE container IS NOT NULL
+    """
+
+
 def items_sql() -> str:
     """What is judged within an ask: each resource that contains no other listed one, the path, or nothing ('').
 
     Of a path `item` is the plain form, `loose` the other one (detectors.scope_paths).
-
-    Keys of S3 and names of IAM are flat: `b/logs` does not contain `b/logs/1`, though the bucket `b` does.
     """
-    return """
-    WITH containers AS (
-        SELECT DISTINCT outside.ask, outside.item
-        FROM scope_listed AS outside JOIN scope_listed AS inside ON outside.ask = inside.ask
-        WHERE (starts_with(inside.item, outside.item || '/') OR starts_with(inside.item, outside.item || ':'))
-            AND NOT (outside.item LIKE 'arn:%:s3:::%/%' OR outside.item LIKE 'arn:%:iam::%')
-    ),
+    return f"""
+    WITH containers AS ({containers_sql()}),
     judged AS (
         SELECT listed.ask, listed.item
         FROM scope_listed AS listed LEFT JOIN containers

@@ -49,6 +49,7 @@ def let_exceptions(engine: Engine) -> None:
     engine.let("scope_secrets", secrets_sql())
     engine.let("scope_hosts", hosts_sql())
     engine.each("scope_host_services", "scope_hosts", services, HOST_SERVICES)
+    engine.let("scope_visits", visits_sql())
     engine.let("scope_account_hosts", account_hosts_sql())
     engine.let("scope_service_hosts", service_hosts_sql())
     engine.let("scope_endpoints", endpoints_sql())
@@ -116,6 +117,29 @@ def hosts_sql() -> str:
     return "SELECT DISTINCT d1 AS host FROM scope_heads WHERE kind = 'net' AND d1 <> ''"
 
 
+def visits_sql() -> str:
+    """Network asks by the host they went to, and by the bucket where it is the path's beginning and the path is seen.
+
+    `by_path` says so; `bucket` is then empty where the path names none. A path that can be read in two ways
+    (detectors.scope_paths) is a visit to the bucket of each. What cannot be seen, as in a tunnel, is no visit by path.
+    """
+    ways = " UNION ".join(
+        f"""
+        SELECT tries.ask, tries.item, heads.head, heads.manifest_sha, heads.d1 AS host,
+            coalesce(s3.by_path, false) AS by_path,
+            CASE WHEN s3.by_path THEN split_part({path}, '/', 2) ELSE '' END AS bucket
+        FROM scope_tries AS tries
+        JOIN scope_heads AS heads ON tries.head = heads.head
+        LEFT JOIN (SELECT host, true AS by_path FROM scope_host_services WHERE by_path) AS s3
+            ON heads.d1 = s3.host AND heads.sees5
+        WHERE heads.kind = 'net' AND heads.d1 <> '' AND {path_is}
+        """
+        for path, path_is in (("tries.item", "true"), ("tries.other", "tries.other <> ''"))
+    )
+    return f"SELECT ask, item, head, manifest_sha, host, by_path, bucket FROM ({ways}) AS ways"
+
+
+_VISITED = "(SELECT DISTINCT manifest_sha, host, by_path, bucket FROM scope_visits) AS called"
 _CALLED = "(SELECT DISTINCT manifest_sha, d1 AS host FROM scope_heads WHERE kind = 'net' AND d1 <> '') AS called"
 _SERVICE_GLOBS = """scope_globs AS globs
         ON called.manifest_sha = globs.manifest_sha AND globs.kind = 'api' AND globs.place = 1"""
@@ -135,53 +159,63 @@ def account_hosts_sql() -> str:
 def service_hosts_sql() -> str:
     """Which api line speaks of a service whose endpoint a called host is, by the table or by being its very name.
 
-    Where accounts are hosts, a line that states accounts speaks of those hosts alone. `region_seen`, `bucket_seen`:
-    the host's name tells its region or its bucket; `region_fits`, `bucket_fits`: the line's patterns admit them;
-    `bucket_whole`: one of its patterns names all that is in that bucket.
+    Where accounts are hosts, a line that states accounts speaks of those hosts alone. `region_seen`, `store_seen`:
+    the call shows its region, or its bucket or access point; `region_fits`, `store_fits`: the line's patterns admit
+    them; `store_whole`: one of its patterns names all that is in that store.
     """
     tenants = ", ".join(f"'{service}'" for service in sorted(HOST_IS_ACCOUNT))
-    buckets = [f"'arn:{partition}:s3:::' || known.bucket" for partition in ("aws", "aws-cn", "aws-us-gov")]
-    bucket_fits = " OR ".join(matches(bucket, "split_part(items.pattern, '/', 1)") for bucket in buckets)
-    bucket_whole = " OR ".join(matches(f"{bucket} || '/'", "items.pattern") for bucket in buckets)
+    bucket = "CASE WHEN called.by_path THEN called.bucket ELSE known.bucket END"
+    partitions = ("aws", "aws-cn", "aws-us-gov")
+    named = [f"'arn:{partition}:s3:::' || {bucket}" for partition in partitions]
+    points = [f"'arn:{partition}:s3:' || known.point" for partition in partitions]
+    point_of = "concat(split_part(items.pattern, '/', 1), '/', split_part(items.pattern, '/', 2))"
+    bucket_fits = " OR ".join(matches(one, "split_part(items.pattern, '/', 1)") for one in named)
+    bucket_whole = " OR ".join(matches(f"{one} || '/'", "items.pattern") for one in named)
+    point_whole = " OR ".join(matches(f"{one} || '/object/'", "items.pattern") for one in points)
+    point_fits = " OR ".join([*(matches(one, point_of) for one in points), point_whole])
     of_the_line = "{0}.manifest_sha = globs.manifest_sha AND {0}.kind = 'api' AND {0}.ordinal = globs.ordinal"
-    open_ended = "CAST(false AS BOOLEAN)"
+    place = "called.manifest_sha, called.host, called.by_path, called.bucket"
+    open_ended = ", ".join(["CAST(false AS BOOLEAN)"] * 5)
     return f"""
-    SELECT called.manifest_sha, called.host, globs.ordinal, bool_or(known.region <> '') AS region_seen,
+    SELECT {place}, globs.ordinal, bool_or(known.region <> '') AS region_seen,
         bool_or(coalesce(known.region <> '' AND {matches("known.region", "regions.pattern")}, false)) AS region_fits,
-        bool_or(known.bucket <> '') AS bucket_seen,
-        bool_or(coalesce(known.bucket <> '' AND ({bucket_fits}), false)) AS bucket_fits,
-        bool_or(coalesce(known.bucket <> '' AND ends_with(items.pattern, '%') AND ({bucket_whole}), false))
-            AS bucket_whole
-    FROM {_CALLED} JOIN scope_host_services AS known ON called.host = known.host
+        bool_or(called.by_path OR known.bucket <> '' OR known.point <> '') AS store_seen,
+        bool_or(coalesce({bucket} <> '' AND ({bucket_fits}) OR known.point <> '' AND ({point_fits}), false))
+            AS store_fits,
+        bool_or(coalesce(ends_with(items.pattern, '%')
+            AND ({bucket} <> '' AND ({bucket_whole}) OR known.point <> '' AND ({point_whole})), false)) AS store_whole
+    FROM {_VISITED} JOIN scope_host_services AS known ON called.host = known.host
     JOIN {_SERVICE_GLOBS} AND {matches("known.service", "globs.pattern")}
     JOIN scope_rules AS rules ON globs.manifest_sha = rules.manifest_sha AND globs.ordinal = rules.ordinal
     LEFT JOIN scope_globs AS regions ON {of_the_line.format("regions")} AND regions.place = 4
     LEFT JOIN scope_globs AS items ON {of_the_line.format("items")} AND items.place = 5
     WHERE NOT (known.service IN ({tenants}) AND rules.states3 IS NOT NULL)
-    GROUP BY called.manifest_sha, called.host, globs.ordinal
+    GROUP BY {place}, globs.ordinal
     UNION ALL
-    SELECT DISTINCT called.manifest_sha, called.host, globs.ordinal,
-        {open_ended}, {open_ended}, {open_ended}, {open_ended}, {open_ended}
-    FROM {_CALLED} JOIN {_SERVICE_GLOBS} AND called.host = globs.pattern
+    SELECT DISTINCT {place}, globs.ordinal, {open_ended}
+    FROM {_VISITED} JOIN {_SERVICE_GLOBS} AND called.host = globs.pattern
     LEFT JOIN scope_host_services AS known ON called.host = known.host
     WHERE strpos(globs.pattern, '%') = 0 AND strpos(globs.pattern, '.') > 0 AND known.host IS NULL
     UNION ALL
-    SELECT manifest_sha, host, ordinal, {open_ended}, {open_ended}, {open_ended}, {open_ended}, {open_ended}
-    FROM scope_account_hosts
+    SELECT {place}, tenants.ordinal, {open_ended}
+    FROM {_VISITED} JOIN scope_account_hosts AS tenants
+        ON called.manifest_sha = tenants.manifest_sha AND called.host = tenants.host
     """
 
 
 def endpoints_sql() -> str:
-    """Heads whose host is an endpoint of an allowed service, with the api line that decides so.
+    """Asks whose host is an endpoint of an allowed service, with the api line that decides so.
 
-    The first line that speaks of the service decides. An allow line does so unless the host's name shows a region or
-    a bucket that it does not admit; a deny line only where it denies the whole service, the region that is shown or
-    the bucket that is shown. What else an allow line states cannot be seen from the network, but for the account
-    that is the host.
+    The first line that speaks of the service decides. An allow line does so unless the call shows a region, a bucket
+    or an access point that it does not admit; a deny line only where it denies the whole service, the region that is
+    shown or the bucket or access point that is shown. What else an allow line states cannot be seen from the network,
+    but for the account that is the host. A path that can be read in two ways must be allowed in both.
     """
-    return """
+    place = "hosts.manifest_sha, hosts.host, hosts.by_path, hosts.bucket"
+    same = " AND ".join(f"visits.{name} = deciding.{name}" for name in ("manifest_sha", "host", "by_path", "bucket"))
+    return f"""
     WITH deciding AS (
-        SELECT hosts.manifest_sha, hosts.host, rules.ordinal, rules.effect, rules.file, rules.line,
+        SELECT {place}, rules.ordinal, rules.effect, rules.file, rules.line,
             concat_ws(',', rules.states2, CASE WHEN rules.states3 IS NOT NULL AND accounts.ordinal IS NULL
                 THEN rules.states3 END, CASE WHEN NOT hosts.region_seen THEN rules.states4 END, rules.states5) AS unseen
         FROM scope_service_hosts AS hosts
@@ -189,16 +223,22 @@ def endpoints_sql() -> str:
         LEFT JOIN scope_account_hosts AS accounts ON hosts.manifest_sha = accounts.manifest_sha
             AND hosts.host = accounts.host AND hosts.ordinal = accounts.ordinal
         WHERE (rules.states4 IS NULL OR hosts.region_fits OR (rules.effect = 'allow' AND NOT hosts.region_seen))
-            AND (rules.states5 IS NULL OR hosts.bucket_whole
-                OR (rules.effect = 'allow' AND (hosts.bucket_fits OR NOT hosts.bucket_seen)))
+            AND (rules.states5 IS NULL OR hosts.store_whole
+                OR (rules.effect = 'allow' AND (hosts.store_fits OR NOT hosts.store_seen)))
             AND (rules.effect = 'allow' OR (rules.states2 IS NULL AND rules.states3 IS NULL))
-        QUALIFY row_number() OVER (PARTITION BY hosts.manifest_sha, hosts.host ORDER BY rules.ordinal) = 1
+        QUALIFY row_number() OVER (PARTITION BY {place} ORDER BY rules.ordinal) = 1
+    ),
+    ways AS (
+        SELECT visits.ask, visits.item, deciding.ordinal, deciding.file, deciding.line,
+            concat_ws(',', CASE WHEN heads.manner = 'tunnel' AND NOT heads.sees2 THEN 'ports' END,
+                nullif(deciding.unseen, '')) AS unseen,
+            min(CASE WHEN deciding.effect = 'allow' THEN 1 ELSE 0 END) OVER one_ask AS allowed,
+            row_number() OVER (PARTITION BY visits.ask, visits.item ORDER BY deciding.ordinal, visits.bucket) AS nth
+        FROM scope_visits AS visits
+        JOIN scope_heads AS heads ON visits.head = heads.head
+        LEFT JOIN deciding ON {same}
+        WHERE heads.manner <> 'tunnel' OR heads.d2 = '443' OR NOT heads.sees2
+        WINDOW one_ask AS (PARTITION BY visits.ask, visits.item)
     )
-    SELECT heads.head, deciding.ordinal, deciding.file, deciding.line,
-        concat_ws(',', CASE WHEN heads.manner = 'tunnel' AND NOT heads.sees2 THEN 'ports' END,
-            nullif(deciding.unseen, '')) AS unseen
-    FROM scope_heads AS heads
-    JOIN deciding ON heads.manifest_sha = deciding.manifest_sha AND heads.d1 = deciding.host
-    WHERE heads.kind = 'net' AND deciding.effect = 'allow'
-        AND (heads.manner <> 'tunnel' OR heads.d2 = '443' OR NOT heads.sees2)
+    SELECT ask, item, ordinal, file, line, unseen FROM ways WHERE allowed = 1 AND nth = 1
     """

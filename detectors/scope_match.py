@@ -54,13 +54,14 @@ def hits_sql(prefix: str) -> str:
         f"SELECT manifest_sha, kind, {at} AS place, d{at} AS value FROM scope_heads WHERE d{at} <> ''"
         for at in range(1, 5)
     )
+    upper = matches("upper(had.value)", "globs.pattern", "globs.expression")
     return f"""
     SELECT DISTINCT had.manifest_sha, had.kind, had.place, had.value, globs.ordinal
     FROM ({values}) AS had
     JOIN {prefix}_globs AS globs ON had.manifest_sha = globs.manifest_sha AND had.kind = globs.kind
         AND had.place = globs.place
-        AND ({matches("had.value", "globs.pattern")}
-             OR (globs.eager AND had.kind = 'net' AND had.place = 3 AND {matches("upper(had.value)", "globs.pattern")}))
+        AND ({matches("had.value", "globs.pattern", "globs.expression")}
+             OR (globs.eager AND had.kind = 'net' AND had.place = 3 AND {upper}))
     """
 
 
@@ -119,8 +120,10 @@ SAME_ITEM = " AND ".join(f"tries.{name} = hits.{name}" for name in ("manifest_sh
 
 def item_hits_sql(prefix: str) -> str:
     """Which lines, of those that may decide, have a glob that matches this item."""
-    item, other = matches("tries.item", "globs.pattern"), matches("tries.other", "globs.pattern")
-    without_slash = matches("rtrim(tries.other, '/')", "globs.pattern")
+    item, other, without_slash = (
+        matches(value, "globs.pattern", "globs.expression")
+        for value in ("tries.item", "tries.other", "rtrim(tries.other, '/')")
+    )
     columns = "tries.manifest_sha, tries.kind, tries.item, tries.other, tries.climbs"
     return f"""
     SELECT DISTINCT {columns}, globs.ordinal

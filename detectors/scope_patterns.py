@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detectors.glob import expression_sql, matches_sql
+
 
 @dataclass(frozen=True)
 class Place:
@@ -37,9 +39,8 @@ PLACES = (
 KINDS = ("api", "net", "model", "tool")
 
 
-def matches(value: str, pattern: str) -> str:
-    """SQL: whether `value` matches the LIKE pattern of a glob."""
-    return f"{value} LIKE {pattern} ESCAPE '\\'"
+matches = matches_sql
+"""SQL: whether a value matches the LIKE pattern of a glob."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,14 @@ APPROVALS = Lines("approval_lines", "approval", "'allow'", "true")
 
 
 def globs_sql(lines: Lines) -> str:
-    """One row a glob: the line that it stands in, its place, and its LIKE pattern."""
-    return " UNION ALL ".join(
+    """One row a glob: the line that it stands in, its place, its LIKE pattern, and its `expression` (glob.expression_sql)."""
+    globs = " UNION ALL ".join(
         f"SELECT manifest_sha, kind, ordinal, {lines.eager} AS eager, {place.place} AS place,"
         f" unnest({place.dimension}) AS pattern"
         f" FROM {lines.table} WHERE kind = '{place.kind}' AND {place.dimension} IS NOT NULL"
         for place in PLACES
     )
+    return f"SELECT listed.*, {expression_sql('pattern')} AS expression FROM ({globs}) AS listed"
 
 
 def lines_sql(lines: Lines) -> str:

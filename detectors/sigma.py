@@ -68,23 +68,25 @@ def _failure(rule: Rule, error: Exception) -> Failure:
 
 def _scanned(engine: Engine, log: Log, rules: Sequence[Rule], seconds: float | None) -> tuple[set[str], list[Failure]]:
     """Make `sigma_matched_LOG`: the actions that rules match, each with the rule; the ids of those rules."""
-    failed: list[Failure] = []
-    try:
-        hits = _hits(engine, log, rules, seconds)
-    except Exception:  # one of them is at fault, so each is tried by itself
-        parts = []
-        for rule in rules:
-            try:
-                parts.append(_hits(engine, log, [rule], seconds))
-            except Exception as error:  # it fails alone
-                failed.append(_failure(rule, error))
-        hits = pa.concat_tables(parts) if parts else HITS.empty_table()
+    hits, failed = _halved(engine, log, rules, seconds)
     engine.let("sigma_hits", hits)
     engine.let(
         f"sigma_matched_{log.name}",
         "SELECT h.rule, a.* FROM attributed AS a JOIN sigma_hits AS h ON h.action_uid = a.action_uid",
     )
     return {str(rule) for rule in hits.column("rule").unique().to_pylist()}, failed
+
+
+def _halved(engine: Engine, log: Log, rules: Sequence[Rule], seconds: float | None) -> tuple[pa.Table, list[Failure]]:
+    """The matches of these rules, and those of them that fail: found by halves, since mostly it is one of many."""
+    try:
+        return _hits(engine, log, rules, seconds), []
+    except Exception as error:  # one of them is at fault, and fails alone
+        if len(rules) == 1:
+            return HITS.empty_table(), [_failure(rules[0], error)]
+    middle = len(rules) // 2
+    first, second = (_halved(engine, log, half, seconds) for half in (rules[:middle], rules[middle:]))
+    return pa.concat_tables([first[0], second[0]]), [*first[1], *second[1]]
 
 
 def _hits(engine: Engine, log: Log, rules: Sequence[Rule], seconds: float | None) -> pa.Table:

@@ -8,6 +8,7 @@ without a field is searched in the whole record. Every text of a rule is an SQL 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any as Whatever
 from typing import NoReturn, cast
 
@@ -39,6 +40,7 @@ from sigma.types import (
     TimestampPart,
 )
 
+from detectors.glob import regular_sql
 from detectors.manifest_tables import bounds
 from detectors.sigma_logs import Log
 from detectors.sigma_tree import All, Any, Compare, Empty, Form, Node, Not, Pair, Present
@@ -78,6 +80,10 @@ def expression_fault(pattern: str) -> str | None:
     """Why a regular expression cannot run, or None. Spark's own engine is Java's; scans run DuckDB's RE2 on both."""
     if len(pattern) > MAX_EXPRESSION:
         return f"the regular expression has {len(pattern)} characters; at most {MAX_EXPRESSION} can be run"
+    return _compiled(pattern)
+
+
+def _compiled(pattern: str) -> str | None:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MAX_EXPRESSION_BYTES
@@ -241,7 +247,8 @@ def _expression(field: str | None, value: SigmaRegularExpression) -> Compare:
     fault = expression_fault(pattern)
     if fault:
         raise SigmaValueError(fault)
-    return Compare(field, "text", ("regexp_matches(", f", {literal(pattern)})"))
+    # DuckDB makes LIKE of some expressions, which may take for ever (detectors.glob), but not of one with brackets.
+    return Compare(field, "text", ("regexp_matches(", f", {literal('()' + pattern)})"))
 
 
 def _text(field: str | None, pieces: list[SigmaStringPartType], form: Form) -> Compare:
@@ -269,7 +276,11 @@ def _text(field: str | None, pieces: list[SigmaStringPartType], form: Form) -> C
         case [first, str() as text] if first is _ANY:
             parts = ("ends_with(", f", {sought(text)})")
         case _:
-            parts = ("", f" LIKE {sought(''.join(_like(piece) for piece in kept))} ESCAPE '\\'")
+            fault = _compiled(_regular(kept))
+            if fault:
+                raise SigmaValueError(fault)
+            # LIKE may take for ever with stars within (detectors.glob); of a literal this is one expression.
+            parts = ("regexp_matches(", f", {regular_sql(sought(''.join(_like(piece) for piece in kept)))})")
     return Compare(field, form, parts)
 
 
@@ -278,6 +289,12 @@ def _contains(sought: str, quoted: bool) -> tuple[str, ...]:
     if not quoted:
         return ("contains(", f", {sought})")
     return ("(contains(", f", {sought}) OR contains(replace(", f", '\\\"', '\"'), {sought}))")
+
+
+def _regular(pieces: list[SigmaStringPartType]) -> str:
+    """What the engine is given for a text with wildcards, to see whether it takes it."""
+    parts = (re.escape(one) if isinstance(one, str) else ".*" if one is _ANY else "." for one in pieces)
+    return f"^(?s)({''.join(parts)})\\z"
 
 
 def _like(piece: SigmaStringPartType) -> str:

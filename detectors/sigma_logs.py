@@ -53,6 +53,8 @@ class Log:
         """The log's own spelling of a field; raises ValueError, saying what is near, for one that it cannot have."""
         if not _READABLE.fullmatch(name):
             raise ValueError(f"the field name {name!r} has characters that no field of a log has")
+        if not all(part.strip() for part in name.split(".")):
+            raise ValueError(f"the field name {name!r} has an empty part between its dots")
         if not self.is_json:
             return self._column(name)
         spelled = _spelling(name, self.inner)

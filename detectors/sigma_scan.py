@@ -24,6 +24,9 @@ from detectors.sigma_tree import FOLDED, Columns, Form, Node
 HITS = pa.schema([("action_uid", pa.string()), ("rule", pa.string())])
 """A rule that matches an action's record."""
 
+ROOM = 3
+"""How many times as long as one rule all rules of a log may take for a batch: they share the reading of records."""
+
 ROWS_A_PIECE = 8_192
 """Rows that one thread takes at a time."""
 
@@ -59,8 +62,8 @@ _MENDED = r"""CASE WHEN json_valid(text) THEN text
 class Scan:
     """The rules of one log, by id, as a function of records: columns action_uid, raw and `log.reads`, to HITS.
 
-    With `seconds` a batch of records takes no rule longer than that; all rules together have as many times
-    more. Raises TimeoutError.
+    With `seconds` a batch of records takes one rule no longer than that, and all together ROOM times as long.
+    Raises TimeoutError.
     """
 
     log: Log
@@ -86,7 +89,7 @@ class Scan:
         if self.seconds is None:
             yield
             return
-        most, done = self.seconds * len(self.rules), Event()
+        most, done = self.seconds * min(len(self.rules), ROOM), Event()
         watch = Thread(target=_interrupt, args=(connection, most, done), daemon=True)
         watch.start()
         try:

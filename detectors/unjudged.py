@@ -8,6 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from detectors.engine import Engine
+from detectors.glob import matches_sql
 from detectors.manifest_tables import END
 
 _TEXT: pa.DataType = pa.string()
@@ -151,7 +152,7 @@ def _delegators() -> str:
         JOIN delegators AS patterns ON patterns.worker = acts.worker
         JOIN unjudged_last AS last
             ON last.worker = patterns.worker AND last.manifest_sha = patterns.manifest_sha
-        WHERE {kind.format("acts.delegator")} LIKE {kind.format("patterns.pattern")} ESCAPE '\\'
+        WHERE {matches_sql(kind.format("acts.delegator"), kind.format("patterns.pattern"))}
     ) AS comparable ON comparable.worker = said.worker
     LEFT JOIN (
         SELECT DISTINCT worker FROM attributed

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from detectors.glob import matches_sql
 from detectors.manifest_model import Manifest
 from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.lake.store import Lake
@@ -34,8 +35,8 @@ class WorkerUse:
     """One worker over a period of event time (naive UTC). `manifest` is null where no run ever saw one.
 
     `identities` and `undeclared` tell actions by strength; `lines` is the scope (and the secrets) with how often
-    each line decided, and what else allowed or denied actions (without file and line); `outside` what no line allows; `limits` has the highest that was observed, null where nothing
-    was measured.
+    each line decided, and what else allowed or denied actions (without file and line); `outside` what no line allows;
+    `limits` has the highest that was observed, null where nothing was measured.
     """
 
     worker: str
@@ -192,14 +193,14 @@ NAMES_USED = f"""
 """
 """A row a name and strength: the actions that bear it, or that lead up to it."""
 
-_IDENTITIES = """
+_IDENTITIES = f"""
     WITH met AS (
         SELECT d.uid, u.strength, u.actions, u.first_at, u.last_at
         FROM all_identities_latest AS d JOIN names_used AS u ON u.name = d.uid
         WHERE d.worker IN (SELECT worker FROM asked) AND NOT d.is_pattern
         UNION ALL
         SELECT d.uid, u.strength, u.actions, u.first_at, u.last_at
-        FROM all_identities_latest AS d JOIN names_used AS u ON u.name LIKE d.uid_like ESCAPE '\\'
+        FROM all_identities_latest AS d JOIN names_used AS u ON {matches_sql("u.name", "d.uid_like")}
         WHERE d.worker IN (SELECT worker FROM asked) AND d.is_pattern
     )
     SELECT d.uid, d.shared, m.strength, CAST(sum(m.actions) AS BIGINT) AS actions, min(m.first_at) AS first_at,

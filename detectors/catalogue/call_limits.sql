@@ -1,6 +1,6 @@
 /*---
 id: call_limits
-version: 1
+version: 2
 title: More calls, refusals, hosts, secrets or tokens than the worker may have
 description: >
   Within a window that slides over event time, a worker passed a limit of its manifest: calls (all of its actions),
@@ -82,6 +82,11 @@ tests:
       - {category: model, model: m-1, tokens_in: 400, tokens_out: 200, time: 2026-03-01T23:50:00, strength: inferred, confidence: 0.7}
       - {category: model, model: m-1, tokens_in: 500, time: 2026-03-02T00:10:00, strength: inferred, confidence: 0.7}
     expected: [{worker: w1, severity: low, entity: tokens in 1 h, evidence: [a1, a2], day: 2026-03-02, title: [w1 used 1100 tokens, most often m-1]}]
+  - name: absurd numbers of tokens do not overflow
+    limits: [{measure: tokens, at_most: 1000, per_seconds: 3600}]
+    actions:
+      - {category: model, model: m-1, tokens_in: 9223372036854775807, tokens_out: 9223372036854775807}
+    expected: [{worker: w1, severity: high, entity: tokens in 1 h, evidence: [a1], title: [w1 used 2000000000000 tokens]}]
   - name: a manifest that is edited every hour does not begin a new window
     limits:
       - {manifest_sha: sha-1, measure: calls, at_most: 1, per_seconds: 3600}
@@ -165,8 +170,8 @@ units AS (
     UNION ALL
     SELECT
         action_uid, worker, manifest_sha, time, instant, 'tokens', NULL,
-        least(coalesce(tokens_in, 0) + coalesce(tokens_out, 0), 1000000000000), coalesce(model, called)
-    FROM bounded WHERE coalesce(tokens_in, 0) + coalesce(tokens_out, 0) > 0
+        least(coalesce(tokens_in, 0), 1000000000000) + least(coalesce(tokens_out, 0), 1000000000000), coalesce(model, called)
+    FROM bounded WHERE coalesce(tokens_in, 0) > 0 OR coalesce(tokens_out, 0) > 0
     UNION ALL
     SELECT
         action_uid, worker, manifest_sha, time, instant, 'destinations', lower(coalesce(dst_host, dst_ip)), 1,

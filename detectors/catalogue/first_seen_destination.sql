@@ -1,6 +1,6 @@
 /*---
 id: first_seen_destination
-version: 2
+version: 3
 title: More than usual sent to a new destination
 description: >
   A worker connected through a proxy to a host that neither it nor a worker of its role had ever been seen with, and
@@ -144,10 +144,13 @@ first_of_peers AS (
 ),
 meetings AS (
     -- what each worker sent to each host on the day on which it met it, and when it began to
-    -- (whole decimals, since sums of floating point depend on their order; a size is at most a petabyte)
+    -- (whole decimals, since sums of floating point depend on their order; a size and a day's sum are at most a
+    -- petabyte, so that neither the sum nor the sums of squares below can overflow)
     SELECT
         f.worker, f.host, f.day, f.met_at, min(c.peers) AS peers, count(*) AS calls,
-        CAST(sum(least(coalesce(c.bytes_out, 0), 1000000000000000)) AS DECIMAL(19, 0)) AS bytes
+        CAST(least(
+            sum(CAST(least(coalesce(c.bytes_out, 0), 1000000000000000) AS DECIMAL(19, 0))), 1000000000000000
+        ) AS DECIMAL(19, 0)) AS bytes
     FROM first_of_worker AS f
     JOIN connections AS c ON c.worker = f.worker AND c.host = f.host AND c.day = f.day
     GROUP BY f.worker, f.host, f.day, f.met_at

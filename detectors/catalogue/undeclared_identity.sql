@@ -1,6 +1,6 @@
 /*---
 id: undeclared_identity
-version: 1
+version: 2
 title: An undeclared identity acted with a worker's credential
 description: >
   The credential or session of the record is a worker's, but the principal that acted with it is none that the
@@ -127,12 +127,22 @@ principals AS (
     -- the principals among them, to be held against what manifests say once each
     SELECT DISTINCT worker, manifest_sha, principal FROM acting
 ),
+named AS (
+    -- what manifests declare
+    -- a pattern with stars within is matched as a regular expression, since LIKE may take for ever (detectors/glob.py)
+    SELECT worker, manifest_sha, uid_like,
+        CASE WHEN regexp_matches(uid_like, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+            uid_like, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
+            END AS expression
+    FROM identities
+),
 declared AS (
     -- those that the manifest declares
     SELECT DISTINCT p.worker, p.manifest_sha, p.principal
     FROM principals AS p
-    JOIN identities AS i
-        ON i.worker = p.worker AND i.manifest_sha = p.manifest_sha AND p.principal LIKE i.uid_like ESCAPE '\'
+    JOIN named AS i
+        ON i.worker = p.worker AND i.manifest_sha = p.manifest_sha
+        AND CASE WHEN i.expression IS NULL THEN p.principal LIKE i.uid_like ESCAPE '\' ELSE regexp_matches(p.principal, i.expression) END
 ),
 judged_roles AS (
     -- roles that a worker took on on record: scope has judged that call; a refused one gave no credential
@@ -143,16 +153,25 @@ judged_roles AS (
 ),
 role_lines AS (
     -- allow lines that may name roles, a row for each pattern
-    SELECT worker, manifest_sha, service[1] AS service, unnest(resources) AS pattern
-    FROM scope_lines WHERE kind = 'api' AND effect = 'allow' AND resources IS NOT NULL
+    SELECT worker, manifest_sha, pattern,
+        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+            pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
+            END AS expression
+    FROM (
+        SELECT worker, manifest_sha, service[1] AS service, unnest(resources) AS pattern
+        FROM scope_lines WHERE kind = 'api' AND effect = 'allow' AND resources IS NOT NULL
+    ) AS lines
+    WHERE 'sts.amazonaws.com' LIKE coalesce(service, '%') ESCAPE '\'
 ),
 allowed_roles AS (
     -- roles that such a line names
     SELECT DISTINCT p.worker, p.manifest_sha, p.principal
     FROM principals AS p
     JOIN role_lines AS l
-        ON l.worker = p.worker AND l.manifest_sha = p.manifest_sha AND substr(p.principal, 10) LIKE l.pattern ESCAPE '\'
-    WHERE p.principal LIKE 'aws:role/%' AND 'sts.amazonaws.com' LIKE coalesce(l.service, '%') ESCAPE '\'
+        ON l.worker = p.worker AND l.manifest_sha = p.manifest_sha 
+        AND CASE WHEN l.expression IS NULL THEN substr(p.principal, 10) LIKE l.pattern ESCAPE '\'
+                 ELSE regexp_matches(substr(p.principal, 10), l.expression) END
+    WHERE p.principal LIKE 'aws:role/%'
 ),
 issues AS (
     -- how each such credential came about: the first grant that issued it
@@ -181,7 +200,7 @@ owners AS (
     -- the workers, if any, that declare such a principal
     SELECT p.principal, array_sort(list(DISTINCT i.worker)) AS workers
     FROM (SELECT DISTINCT principal FROM strangers) AS p
-    JOIN identities AS i ON p.principal LIKE i.uid_like ESCAPE '\'
+    JOIN named AS i ON CASE WHEN i.expression IS NULL THEN p.principal LIKE i.uid_like ESCAPE '\' ELSE regexp_matches(p.principal, i.expression) END
     GROUP BY p.principal
 ),
 files AS (

@@ -1,6 +1,6 @@
 /*---
 id: wrong_delegator
-version: 1
+version: 2
 title: A worker acted for somebody who may not send it, or for nobody
 description: >
   The person or principal on whose behalf the worker acted matches no pattern of `delegators` of the manifest in
@@ -94,16 +94,20 @@ WITH sent AS (
 ),
 patterns AS (
     -- what manifests allow, with the kind that each pattern speaks of; null is every kind
+    -- a pattern with stars within is matched as a regular expression, since LIKE may take for ever (detectors/glob.py)
     SELECT
         worker, manifest_sha, pattern, file, line,
-        CASE WHEN NOT regexp_matches(split_part(pattern, '/', 1), '[%_]') THEN split_part(pattern, '/', 1) END AS kind
+        CASE WHEN NOT regexp_matches(split_part(pattern, '/', 1), '[%_]') THEN split_part(pattern, '/', 1) END AS kind,
+        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+            pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
+            END AS expression
     FROM delegators
 ),
 comparable AS (
     -- delegators for whose kind there is a pattern, with whether one matches
     SELECT
         s.worker, s.manifest_sha, s.delegator, count(*) AS patterns, min(p.file) AS file, min(p.line) AS line,
-        bool_or(s.delegator LIKE p.pattern ESCAPE '\') AS fits
+        bool_or(CASE WHEN p.expression IS NULL THEN s.delegator LIKE p.pattern ESCAPE '\' ELSE regexp_matches(s.delegator, p.expression) END) AS fits
     FROM sent AS s
     JOIN patterns AS p ON p.worker = s.worker AND p.manifest_sha = s.manifest_sha AND coalesce(p.kind, s.kind) = s.kind
     GROUP BY s.worker, s.manifest_sha, s.delegator

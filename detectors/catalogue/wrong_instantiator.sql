@@ -1,6 +1,6 @@
 /*---
 id: wrong_instantiator
-version: 2
+version: 3
 title: A worker was started by somebody who may not start it
 description: >
   Above the worker's own identities, its credential goes back to a principal or credential that no pattern of
@@ -281,13 +281,27 @@ leaving AS (
         WHERE h.mechanism NOT IN ('acts as', 'acts in')
     ) AS ordered WHERE nth = 1
 ),
+patterns AS (
+    -- what manifests allow; the names of runs are in lower case
+    -- a pattern with stars within is matched as a regular expression, since LIKE may take for ever (detectors/glob.py)
+    SELECT worker, manifest_sha, pattern, lower(pattern) AS lowered,
+        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+            pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
+            END AS expression,
+        CASE WHEN regexp_matches(lower(pattern), '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+            lower(pattern), '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
+            END AS lowered_expression
+    FROM instantiators
+),
 matching AS (
     -- names above a worker's own that a pattern of its instantiators matches
     SELECT DISTINCT p.worker, p.since, i.manifest_sha, p.name
     FROM (SELECT DISTINCT worker, since, name, as_worker, repo FROM placed WHERE NOT is_own) AS p
-    JOIN instantiators AS i ON i.worker = p.worker
-    WHERE p.name LIKE i.pattern ESCAPE '\' OR p.as_worker LIKE i.pattern ESCAPE '\'
-        OR 'github:run/' || p.repo || '#' LIKE lower(i.pattern) ESCAPE '\'
+    JOIN patterns AS i ON i.worker = p.worker
+    WHERE CASE WHEN i.expression IS NULL THEN p.name LIKE i.pattern ESCAPE '\' ELSE regexp_matches(p.name, i.expression) END
+        OR CASE WHEN i.expression IS NULL THEN p.as_worker LIKE i.pattern ESCAPE '\' ELSE regexp_matches(p.as_worker, i.expression) END
+        OR CASE WHEN i.lowered_expression IS NULL THEN 'github:run/' || p.repo || '#' LIKE i.lowered ESCAPE '\'
+                ELSE regexp_matches('github:run/' || p.repo || '#', i.lowered_expression) END
 ),
 matched AS (
     -- ways on which such a name lies

@@ -82,7 +82,11 @@ def findings(
 def _known_detector(context: Context, name: str) -> None:
     """Complain of a detector that is neither loaded nor has ever found anything, with the names that are near."""
     found = context.read("SELECT DISTINCT detector FROM findings")["detector"].to_pylist()
-    known = {*found, behaviour_head.DETECTOR, *(one.id for one in detectors(context.settings))}
+    known: set[str] = {
+        *map(str, found),
+        behaviour_head.DETECTOR,
+        *(one.id for one in detectors(context.settings).detectors),
+    }
     if name in known:
         return
     near = difflib.get_close_matches(name, sorted(known), n=3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,13 @@ from pipelines.detect import coverage, manifests, provide, sigma
 from pipelines.detect.load import Loaded, Loading, load
 from pipelines.detect.revise import Revised, revise
 from pipelines.ingest.commit import stage_row
-from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.duckdb_engine import DuckDBEngine, TooLong
 from pipelines.lake.replace import replace
 from pipelines.lake.store import Writer
 from pipelines.settings import Settings, Source
 
+PATIENCE = 10
+"""How many times as long as a detector's statement one of scope or approvals may take: nothing can do without them."""
 CATALOGUE = Path(next(iter(catalogue.__path__)))
 
 
@@ -56,14 +59,18 @@ def judge(
 ) -> Judged:
     """Judge every action by scope, rules and behaviour. A detector that fails fails alone.
 
-    So does one of whose statements takes longer than `seconds`.
+    So does one of whose statements takes longer than `seconds`. The verdicts of scope and approvals, which others
+    rest on, are worth PATIENCE times as long; after that the whole stage fails (TooLong, naming the step).
 
     The engine's connection must not be in a transaction: the first failure would end it for all others.
     """
     manifests.provide(engine, current)
     provide.provide(engine, provide.sources_table(sources))
-    scope.judge(engine)
-    approvals.judge(engine)
+    patient = engine.limited(None if seconds is None else seconds * PATIENCE)
+    with _step("scope"):
+        scope.judge(patient)
+    with _step("approvals"):
+        approvals.judge(patient)
     limited = engine.limited(seconds)
     judged = rules.judge(limited, [one for one in loaded if isinstance(one, Detector)])
     matched = sigma.judge(limited, [one for one in loaded if isinstance(one, sigma_rules.Rule)], seconds)
@@ -78,6 +85,15 @@ def judge(
     except Exception as error:  # whatever it is, the other detectors' findings still go out
         failures.append(Failure(behaviour_head.DETECTOR, f"{type(error).__name__}: {error}"))
     return Judged(pa.concat_tables(found), models, coverage.rows(engine), tuple(failures))
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except TooLong as error:
+        msg = f"{name}: {error}; `detectors: seconds` in the configuration gives a detector's statement its time, and"
+        raise TooLong(f"{msg} this step {PATIENCE} times that") from error
 
 
 def commit(

@@ -63,6 +63,7 @@ ACTIONS_OUT = pa.schema(
 identity on the record was not authenticated. `obtains` is `self` where the action obtains a
 credential for its caller, `other` where it makes one for somebody else, else null.
 `twin_uid` is equal on records that tell of one deed; the least `twin_rank` among them is the primary.
+Of a proxy, which knows no `twin_uid`, `twin_rank` says what can be inside of what (pipelines.ingest.deeds).
 """
 
 GRANTS_OUT = pa.schema(

@@ -6,8 +6,12 @@ client was sent, `%>st` what the client sent, tunnelled bytes of a CONNECT inclu
 and combined formats have no count of uploads, so there `bytes_out` is unknown.
 
 With TLS bumping one CONNECT line and its inner `https://` lines tell of the same bytes. `%ssl::bump_mode`
-(`splice`, `bump`, `peek`, ...) says which CONNECT was opened; deeds are merged elsewhere, by host, user,
-address and time, so the column is read but not kept.
+(`splice`, `bump`, `peek`, ...) says which CONNECT was opened; deeds are merged elsewhere (pipelines.ingest.deeds), by
+host, user, address and time, so of the mode only `twin_rank` is kept.
+
+The native format writes a user name's spaces as they are, behind the URL, which holds spaces too where
+`uri_whitespace allow` is set. So of several words there only the last is surely the proxy's: it is taken as the name,
+`asserted`, and the others as part of the URL. A proxy whose users have names with spaces should write `%#un`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ end, depends on the encoding character, or on the quotes or brackets that the co
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -78,6 +78,12 @@ _ENCODINGS: dict[str, Encoding] = {'"': "quoted", "'": "raw", "[": "mime", "#": 
 _MODIFIERS = re.compile(r"""(?P<encoding>["'\[#/])?(?P<left>-)?(?P<zero>0)?(?P<width>[0-9]+)?(?:\.(?P<most>[0-9]+))?""")
 _DESTINATIONS = {"ru", ">ru", "URI", ">rd", "<rd", "DST", "ssl::>sni"}
 
+URLS = (">ru", "URI", "ru", "<ru")
+NAMES = ("un", "ul", "LOGIN", "ue", "EXT_USER", "us", "ui")
+"""Codes of user names, as they are preferred; `%ui` is what the client's own ident server said."""
+_CALLERS_WORDS = {*URLS, ">rp", "<rp", "rp", "PATH"}
+"""Codes whose words the caller chooses, and which are read as one word though they may have been written as more."""
+
 _STRFTIME = {
     "Y": "[0-9]{4}", "m": "[0-9]{2}", "d": "[0-9]{2}", "H": "[0-9]{2}", "M": "[0-9]{2}", "S": "[0-9]{2}",
     "y": "[0-9]{2}", "I": "[0-9]{2}", "j": "[0-9]{3}", "p": "[AP]M", "b": "[A-Za-z]{3}", "B": "[A-Za-z]+",
@@ -93,6 +99,8 @@ class Field:
 
     `argument` is a header's name in lower case. `digits` is the precision that was asked for (`%.6tu`).
     `clock` is the strptime format of a `%tl` or `%tg` that names a moment; it ends in `%z` for local time.
+    `bare`: nothing marks where the value ends, so it may have spaces. `sure`: which of the words of a bare user name
+    are the proxy's own, where the caller's words may stand before it (`last`), behind it (`first`) or on both sides.
     """
 
     name: str
@@ -101,6 +109,8 @@ class Field:
     encoding: Encoding
     digits: int | None
     clock: str | None
+    bare: bool = False
+    sure: Literal["all", "first", "last", "none"] = "all"
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,7 @@ class _Compiler:
             else:
                 self._literal()
         self._check()
+        self.fields = [self._sure(at) for at in range(len(self.fields))]
         return Logformat(self.line, rf"(?s)^\s*({''.join(self.parts)}){self._tail()}\s*$", tuple(self.fields))
 
     def _tail(self) -> str:
@@ -170,6 +181,15 @@ class _Compiler:
             raise ValueError("the logformat says no time; add %ts.%03tu (%tl needs %z in its format to name a moment)")
         if not (codes & _DESTINATIONS or any(f.argument == "host" for f in self.fields)):
             raise ValueError("the logformat says no destination; add %ru")
+
+    def _sure(self, at: int) -> Field:
+        """A user name's field with what of it is out of the caller's reach: a URL with a space reaches into it."""
+        field = self.fields[at]
+        if field.code not in NAMES or not field.bare:
+            return field
+        before = any(_is_callers(other) for other in self.fields[:at])
+        behind = any(_is_callers(other) for other in self.fields[at + 1 :])
+        return replace(field, sure="none" if before and behind else "last" if before else "first" if behind else "all")
 
     def _wrong(self, at: int, what: str) -> ValueError:
         return ValueError(f"logformat, position {at + 1}: {what}")
@@ -214,6 +234,7 @@ class _Compiler:
             encoding=encoding,
             digits=int(modifiers["most"]) if modifiers["most"] else None,
             clock=clock[1] if clock else None,
+            bare=self._is_bare(start, code, encoding),
         )
         self.fields.append(field)
         pattern = f"({clock[0] if clock else self._pattern(field)})"
@@ -263,6 +284,14 @@ class _Compiler:
             return _ENCODINGS[character]
         return self.context or ("pass" if code in _ESCAPED else "raw")
 
+    def _is_bare(self, start: int, code: str, encoding: Encoding) -> bool:
+        """Whether a free value's end is not marked. Brackets around or next to one do, since it has none itself."""
+        if code not in _FREE | _ESCAPED:
+            return False
+        next_literal = self.line[self.at :].partition("%")[0]
+        bracketed = self.line[:start].rstrip().endswith("[") or next_literal.strip()[:1] in {"[", "]"}
+        return encoding == "raw" or (encoding == "mime" and not bracketed)
+
     def _pattern(self, field: Field) -> str:
         """Where a value ends. A raw user name takes all it can: what follows is anchored at the line's end."""
         if field.code in _SHAPE:
@@ -275,6 +304,13 @@ class _Compiler:
             "pass": _WORD,
             "raw": ".*" if field.code in _FREE | _ESCAPED else _WORD,
         }[field.encoding]
+
+
+def _is_callers(field: Field) -> bool:
+    """Whether the caller can write spaces into this value so that what follows them seems to be the next one."""
+    if field.code in _CALLERS_WORDS:
+        return field.encoding != "url"
+    return field.bare and (field.code in _ESCAPED or field.code == "ui")
 
 
 def _clock(code: str, argument: str | None) -> tuple[str, str | None] | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pipelines.formats.squid_logformat import Field, Logformat
+from pipelines.formats.squid_logformat import NAMES, URLS, Field, Logformat
 from pipelines.identifiers import Sql
 
 COLUMNS = (
     "time", "time_kind", "time_precision", "class_uid", "activity", "principal", "principal_type", "identity_strength",
     "src_ip", "src_port", "user_agent", "http_method", "dst_host", "dst_port", "dst_ip", "url_path", "status",
-    "status_code", "error", "duration_ms", "bytes_out", "bytes_in", "request_uid", "trace_uid",
+    "status_code", "error", "duration_ms", "bytes_out", "bytes_in", "request_uid", "trace_uid", "twin_rank",
 )  # fmt: skip
 """The action columns that this format fills."""
 
-_CHECKED_NAMES = ("un", "ul", "LOGIN", "ue", "EXT_USER", "us")
-"""Names that the proxy checked, if it checks any; `%ui` is what the client's own ident server said."""
+_CHECKED_NAMES = NAMES[:-1]
+"""Names that the proxy checked, if it checks any."""
+
+_OPENED = ("bump", "client-first", "server-first", "stare")
+"""Values of `%ssl::bump_mode` with which Squid reads what is inside a tunnel."""
 
 
 def actions_sql(logformat: Logformat, authenticated: bool) -> str:
@@ -44,8 +47,8 @@ def _fields(logformat: Logformat) -> str:
         return f"coalesce({', '.join(values)})" if values else "CAST(NULL AS VARCHAR)"
 
     def url() -> str:
-        found = logformat.of(">ru", "URI", "ru", "<ru")
-        values = [_decoded(f) if f.encoding in {"url", "quoted"} else _known(f) for f in found]
+        found = logformat.of(*URLS)
+        values = [_decoded(f) if f.encoding in {"url", "quoted"} else _spaced_url(logformat, f) for f in found]
         return f"coalesce({', '.join(values)})" if values else "CAST(NULL AS VARCHAR)"
 
     columns = {
@@ -58,9 +61,11 @@ def _fields(logformat: Logformat) -> str:
         "path": text(">rp", "PATH", "rp", "<rp"),
         "host_header": text(">h", ">ha", argument="host"),
         "sni": text("ssl::>sni"),
+        "bump_mode": text("ssl::bump_mode"),
         "client": text(">a", "SRC"),
         "client_port": text(">p", "SRCPORT"),
-        "user_name": text(*_CHECKED_NAMES, "ui"),
+        "user_name": text(*NAMES),
+        "user_spaced": " OR ".join([_is_spaced(f) for f in logformat.of(*NAMES) if f.bare] or ["false"]),
         "user_claimed": f"{text(*_CHECKED_NAMES)} IS NULL",
         "result": text("Ss"),
         "code": text(">Hs", "Hs", "<Hs"),
@@ -80,7 +85,32 @@ def _fields(logformat: Logformat) -> str:
 
 
 def _known(field: Field) -> str:
-    return f"nullif(nullif(m.{field.name}, '-'), '')"
+    value = f"m.{field.name}"
+    if field.sure == "last":
+        value = rf"regexp_extract({value}, '(\S+)\s*$', 1)"
+    elif field.sure == "first":
+        value = rf"regexp_extract({value}, '^\s*(\S+)', 1)"
+    elif field.sure == "none":
+        value = f"CASE WHEN NOT {_is_spaced(field)} THEN {value} END"
+    return f"nullif(nullif({value}, '-'), '')"
+
+
+def _is_spaced(field: Field) -> str:
+    return rf"regexp_matches(trim(m.{field.name}), '\s')"
+
+
+def _spaced_url(logformat: Logformat, url: Field) -> str:
+    """The URL with those words of a bare user name beside it that may be the URL's own."""
+    at = logformat.fields.index(url)
+    for name in logformat.fields[max(at - 1, 0) : at + 2]:
+        if name.sure == "last" and logformat.fields.index(name) > at:
+            rest = rf"regexp_extract(m.{name.name}, '^(.*\S)\s+\S+\s*$', 1, 's')"
+            return f"{_known(url)} || CASE WHEN {_is_spaced(name)} THEN ' ' || {rest} ELSE '' END"
+        if name.sure == "first" and logformat.fields.index(name) < at:
+            # Where the name really had a space, the word before the scheme is the name's and not the URL's.
+            told = rf"regexp_extract(m.{name.name}, '\s([A-Za-z][A-Za-z0-9+.-]*://.*)$', 1, 's')"
+            return f"coalesce(nullif({told}, '') || ' ', '') || {_known(url)}"
+    return _known(url)
 
 
 def _decoded(field: Field) -> str:
@@ -131,7 +161,7 @@ def _moment(micros: str) -> str:
 
 def _urls() -> str:
     """A row a record: where the request went. What precedes the last `@` of an authority is no host (RFC 3986, 3.2)."""
-    authority = r"^(\[[^\]]*\]|[^:/?#\[]*)(?::([0-9]*))?(/[^?#]*)?"
+    authority = r"^(\[[^\]]*\]|[^:/?#\[\s]*)(?::([0-9]*))?(/[^?#]*)?"
     header_port = "CASE WHEN aim.host = '' AND host IS NULL THEN regexp_extract(host_header, ':([0-9]+)$', 1) END"
     return f"""
         SELECT *,
@@ -177,8 +207,8 @@ def _told(logformat: Logformat, authenticated: bool) -> str:
                {_activity()} AS activity,
                {Sql.uid("proxy:user", "user_name", "realm")} AS principal,
                CASE WHEN user_name IS NOT NULL THEN 'user' END AS principal_type,
-               CASE WHEN user_name IS NULL OR challenge OR user_claimed THEN 'asserted' ELSE {proven} END
-                   AS identity_strength,
+               CASE WHEN user_name IS NULL OR challenge OR user_claimed OR user_spaced THEN 'asserted' ELSE {proven}
+                   END AS identity_strength,
                client AS src_ip,
                {_port("try_cast(client_port AS BIGINT)")} AS src_port,
                agent AS user_agent,
@@ -195,6 +225,7 @@ def _told(logformat: Logformat, authenticated: bool) -> str:
                         {_count("try_cast(exchanged AS HUGEINT) - try_cast(sent AS HUGEINT)")}) AS bytes_out,
                {_count("sent")} AS bytes_in,
                request_id AS request_uid,
+               {_twin_rank()} AS twin_rank,
                'trace:id/' || nullif(nullif({trace}, '{"0" * 32}'), '') AS trace_uid,
                user_name IS NULL AND challenge AND refused AS nameless
         FROM (
@@ -212,6 +243,21 @@ def _straight() -> str:
     """Whether the peer is the destination itself, not a cache on the way to it."""
     words = " OR ".join(f"contains(hierarchy, '{word}')" for word in ("DIRECT", "ORIGINAL_DST", "PINNED"))
     return f"hierarchy IS NULL OR {words}"
+
+
+def _twin_rank() -> str:
+    """The place in a deed of a CONNECT and its inner requests, by which pipelines.ingest.deeds tells them apart.
+
+    0: a request for https, as they are seen inside an opened tunnel. 1: a CONNECT that Squid opened or answered by
+    itself. 2: one of which the line does not tell. Null: a plain request, which was in no tunnel, and a CONNECT that
+    nobody looked into (it was refused, or passed on unread: TCP_TUNNEL).
+    """
+    modes = ", ".join(f"'{mode}'" for mode in _OPENED)
+    return f"""CASE WHEN method IS NULL THEN NULL
+                    WHEN method <> 'CONNECT' THEN CASE WHEN to_scheme IN ('https', 'wss') THEN 0 END
+                    WHEN refused OR contains(result, 'TUNNEL') OR bump_mode NOT IN ({modes}) THEN NULL
+                    WHEN bump_mode IN ({modes}) OR regexp_matches(result, '^(TAG_)?NONE') THEN 1
+                    ELSE 2 END"""
 
 
 def _activity() -> str:

@@ -10,7 +10,10 @@ def settle(engine: Engine) -> None:
 
     Of cross-account twins the caller's copy is primary (the least twin_rank, then the least uid). Of a
     CONNECT and the requests seen inside it the inner ones are, unless the tunnel carried more than they
-    show: a plain request beside a tunnel must not hide what went through it.
+    show, or may have: a request beside a tunnel must not hide what went through it. A proxy's twin_rank, without a
+    twin_uid, says what a line can be: 0 a request that was inside TLS, 1 a tunnel that was opened, 2 one that may
+    have been; with null it is neither. Sizes that are unknown show nothing: where the bytes sent through a tunnel
+    are, only one that surely was opened can be an outer record.
     """
     engine.let(
         "twins",
@@ -41,15 +44,14 @@ def settle(engine: Engine) -> None:
     )
     seen = """
         SELECT action_uid, source, time, least(coalesce(duration_ms, 0), 31536000000) AS duration_ms, src_ip, principal,
-               dst_host, dst_port, http_method, is_primary, coalesce(bytes_out, 0) AS bytes_out,
-               coalesce(bytes_in, 0) AS bytes_in
-        FROM {} WHERE category = 'proxy'
+               dst_host, dst_port, twin_rank, is_primary, bytes_out, bytes_in
+        FROM {} WHERE category = 'proxy' AND twin_uid IS NULL AND twin_rank IS NOT NULL
     """
     engine.let(
         "tunnels",
         f"""
         WITH proxied AS ({seen.format("new_actions")} UNION ALL {seen.format("actions")}),
-        inner_requests AS (SELECT * FROM proxied WHERE http_method <> 'CONNECT' AND dst_port <> 80)
+        inner_requests AS (SELECT * FROM proxied WHERE twin_rank = 0)
         SELECT t.action_uid
         FROM proxied AS t
         JOIN inner_requests AS q
@@ -57,9 +59,11 @@ def settle(engine: Engine) -> None:
          AND q.principal IS NOT DISTINCT FROM t.principal
          AND q.time <= t.time
          AND q.time >= t.time - to_milliseconds(t.duration_ms + 1000)
-        WHERE t.http_method = 'CONNECT' AND t.is_primary
+        WHERE t.twin_rank IN (1, 2) AND t.is_primary
+            AND (t.twin_rank = 1 OR (t.bytes_out IS NOT NULL AND t.bytes_in IS NOT NULL))
         GROUP BY t.action_uid
-        HAVING max(t.bytes_out) <= sum(q.bytes_out) + 65536 AND max(t.bytes_in) <= sum(q.bytes_in) + 65536
+        HAVING coalesce(max(t.bytes_out), 0) <= coalesce(sum(q.bytes_out), 0) + 65536
+            AND coalesce(max(t.bytes_in), 0) <= coalesce(sum(q.bytes_in), 0) + 65536
         """,
     )
     engine.let(

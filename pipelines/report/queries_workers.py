@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from detectors.glob import matches_sql
 from pipelines.lake.views import holds
 from pipelines.report.selection import Bounds
 
@@ -112,7 +113,7 @@ def declared_sql() -> str:
         WHERE NOT d.is_pattern
         UNION ALL
         SELECT d.worker, d.uid, u.actions, u.first_at, u.last_at
-        FROM declared AS d JOIN used_names AS u ON u.worker = d.worker AND u.name LIKE d.uid_like ESCAPE '\\'
+        FROM declared AS d JOIN used_names AS u ON u.worker = d.worker AND {matches_sql("u.name", "d.uid_like")}
         WHERE d.is_pattern
     )
     SELECT d.worker, d.uid, d.shared, CAST(coalesce(sum(m.actions), 0) AS BIGINT) AS actions,
@@ -137,7 +138,8 @@ def undeclared_sql(bounds: Bounds) -> str:
         JOIN all_identities_latest AS i ON i.worker = u.worker AND i.uid = u.name
         UNION
         SELECT u.worker, u.name FROM used_names AS u
-        JOIN all_identities_latest AS i ON i.worker = u.worker AND i.is_pattern AND u.name LIKE i.uid_like ESCAPE '\\'
+        JOIN all_identities_latest AS i ON i.worker = u.worker AND i.is_pattern
+            AND {matches_sql("u.name", "i.uid_like")}
     )
     SELECT * FROM (
         SELECT u.worker, u.name, u.actions, u.first_at, u.last_at,

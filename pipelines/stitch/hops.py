@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detectors.engine import Engine
+from detectors.glob import matches_sql
 from pipelines.stitch.strength import ASSERTED, PROVEN, named, rank
 
 _LABEL_IDS_FROM = 1_000_000_000_000
@@ -137,13 +138,13 @@ def declared(engine: Engine) -> None:
     """`declared`: a row a node and worker whose manifest declares it (by name or by a pattern)."""
     engine.let(
         "declared",
-        r"""
+        f"""
         SELECT DISTINCT n.uid, i.worker, i.shared
         FROM nodes AS n JOIN identities AS i ON i.uid = n.uid
         WHERE NOT i.is_pattern
         UNION
         SELECT DISTINCT n.uid, i.worker, i.shared
-        FROM nodes AS n JOIN identities AS i ON n.uid LIKE i.uid_like ESCAPE '\'
+        FROM nodes AS n JOIN identities AS i ON {matches_sql("n.uid", "i.uid_like")}
         WHERE i.is_pattern
         """,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from detectors import provided, rules
@@ -32,3 +33,17 @@ def test_carries_positive_and_negative_cases(detector: rules.Detector) -> None:
     assert len(positive) >= 2
     assert len(detector.cases) - len(positive) >= 3
     assert detector.head.look_alikes
+
+
+def test_a_day_of_absurd_sizes_switches_no_detector_off() -> None:
+    """10,001 uploads that the log says are as large as a number can be, to a host that is new on the eighth day."""
+    detector = next(one for one in DETECTORS if one.id == "first_seen_destination")
+    tables = detector.cases[0].tables(SCHEMAS)
+    rows = tables["attributed"].to_pylist()
+    flood = [{**rows[-1], "action_uid": f"flood-{at}", "bytes_out": 2**63 - 1} for at in range(10_001)]
+    tables["attributed"] = pa.Table.from_pylist(rows + flood, tables["attributed"].schema)
+    engine = DuckDBEngine(duckdb.connect())
+    for name, table in tables.items():
+        engine.let(name, table)
+    (found,) = rules.findings_of(engine, detector).to_pylist()
+    assert found["title"].startswith("w1 sent 1000 TB to drop.zendesk.example")

@@ -137,7 +137,7 @@ def test_what_is_wrong_in_a_head_is_told_with_its_line(
         ("FROM attributed", "FROM query('SELECT 1')", 5, "is not a provided table"),
         ("api_service AS entity", "getenv('HOME') AS entity", 1, "getenv() is not one that a detector may use"),
         ("api_service AS entity", "(SELECT min(raw) FROM records) AS entity", 1, "there is no table records"),
-        ("confidence,", "random() AS confidence,", 2, "rand() is not one"),
+        ("confidence,", "random() AS confidence,", 2, "random() is not one"),
         ("time, chain_id", "now() AS time, chain_id", 1, "now() is not one"),
         ("bytes_out,", "len(resources),", 3, "len() means LENGTH"),
         ("bytes_out,", "epoch_us(time),", 3, "epoch_us() is not one"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.endpoints import services
-from detectors.glob import covers, like, overlaps
+from detectors.glob import covers, like, overlaps, regular_sql
 from detectors.scope import VERDICTS, sentence_sql
 from detectors.scope_paths import straighten
 from detectors.scope_patterns import matches
@@ -87,7 +87,7 @@ def test_sentences(name: str) -> None:
     assert engine.query(f"SELECT {sentence_sql('v')} AS said FROM verdicts AS v")["said"].to_pylist() == [sentence]
 
 
-ALPHABET = st.text(alphabet="ab*?%_\\.[]!é🦆\n", max_size=8)
+ALPHABET = st.text(alphabet="ab*?%_\\.[](){}^$|+Eéz🦆\n\x00", max_size=9)
 
 
 def reference(text: str, glob: str) -> bool:
@@ -104,6 +104,29 @@ def test_globs_agree_with_the_reference(pairs: list[tuple[str, str]]) -> None:
         connection.register("asked", asked)
         found = connection.execute(f"SELECT {matches('text', 'pattern')} FROM asked").fetchall()
     assert [one for (one,) in found] == [reference(text, glob) for text, glob in pairs]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(ALPHABET, ALPHABET), min_size=1, max_size=40))
+def test_an_expression_means_the_same_as_its_pattern(pairs: list[tuple[str, str]]) -> None:
+    pairs += [(glob.replace("*", "").replace("?", "a"), glob) for _, glob in pairs]
+    asked = pa.table({"text": [text for text, _ in pairs], "pattern": [like(glob) for _, glob in pairs]})
+    sql = f"SELECT regexp_matches(text, {regular_sql('pattern')}) FROM asked"
+    with duckdb.connect() as connection:
+        connection.register("asked", asked)
+        found = connection.execute(sql).fetchall()
+    assert [one for (one,) in found] == [reference(text, glob) for text, glob in pairs]
+
+
+def test_a_long_path_does_not_hold_up_globs_with_many_stars() -> None:
+    long = "/v1" + "/a/b/c" * 1300
+    actions = [
+        web("api.example", path=long, action_uid="a1", worker="w1"),
+        web("api.example", path=f"{long}/read", action_uid="a2", worker="w1"),
+    ]
+    scope = [allow(hosts=["api.example"], paths=["/v1/*/*/*/read", "*/a*/b*/c*/d?"])]
+    rows = run(actions, [manifest("w1", scope, {})]).to_pylist()
+    assert [row["verdict"] for row in rows] == ["out", "allow"]
 
 
 @given(ALPHABET, ALPHABET, st.text(alphabet="ab.", max_size=6))

@@ -7,6 +7,11 @@ import pytest
 from tests.detectors.scope_examples import ROLE, S3, Example, allow, api, check, deny, judged, named, web
 
 GROUP = "arn:aws:logs:eu-west-1:111122223333:log-group:g"
+PARAMETER = "arn:aws:ssm:eu-west-1:111122223333:parameter/"
+TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/t"
+FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:f"
+STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/s"
+POINT = "arn:aws:s3:eu-west-1:111122223333:accesspoint/p"
 OBJECT = "arn:aws:s3:::cases/2026/1.json"
 EXAMPLES = [
     Example(
@@ -127,6 +132,46 @@ EXAMPLES = [
         "allow",
         101,
         resource=OBJECT,
+    ),
+    # only where containment is real: naming a child takes no parent out of judgement
+    Example(
+        api("ssm.amazonaws.com", "GetParameters", f"{PARAMETER}app/master", f"{PARAMETER}app/master/x"),
+        [deny(resources=[f"{PARAMETER}app/master"]), allow(resources=[f"{PARAMETER}app/*"])],
+        "deny",
+        100,
+        resource=f"{PARAMETER}app/master",
+    ),
+    Example(
+        api("sns.amazonaws.com", "Publish", "arn:aws:sns:eu-west-1:111122223333:t", "arn:aws:sns:eu-west-1:111122223333:t:s"),
+        [allow(resources=["arn:aws:sns:*:t:s"])],
+        "out",
+    ),
+    Example(
+        api(S3, "DeleteObjects", OBJECT, f"{OBJECT}/x"),
+        [deny(resources=[OBJECT]), allow(service=S3)],
+        "deny",
+        100,
+    ),
+    Example(
+        api("dynamodb.amazonaws.com", "Query", TABLE, f"{TABLE}/index/by-day"),
+        [allow(resources=[f"{TABLE}/index/*"])],
+        "allow",
+        100,
+    ),
+    Example(
+        api("dynamodb.amazonaws.com", "Query", TABLE, f"{TABLE}/other"), [allow(resources=[f"{TABLE}/*"])], "out"
+    ),
+    Example(
+        api("lambda.amazonaws.com", "Invoke", FUNCTION, f"{FUNCTION}:live"), [allow(resources=[f"{FUNCTION}:*"])], "allow", 100
+    ),
+    Example(
+        api("kinesis.amazonaws.com", "SubscribeToShard", STREAM, f"{STREAM}/consumer/c:1"),
+        [allow(resources=[f"{STREAM}/consumer/*"])],
+        "allow",
+        100,
+    ),
+    Example(
+        api(S3, "GetObject", POINT, f"{POINT}/object/k"), [allow(resources=[f"{POINT}/object/*"])], "allow", 100
     ),
     # a container alone is judged as itself
     Example(api(S3, "GetBucketAcl", "arn:aws:s3:::cases"), [allow(resources=["arn:aws:s3:::cases/*"])], "out"),

@@ -6,6 +6,9 @@ import pytest
 
 from tests.detectors.scope_examples import S3, Example, allow, check, deny, judged, named, tunnel, web
 
+CASES = allow(service=S3, resources=["arn:aws:s3:::cases/*"])
+POINT = "shared-111122223333.s3-accesspoint.eu-west-1.amazonaws.com"
+POINT_ARN = "arn:aws:s3:eu-west-1:111122223333:accesspoint/shared"
 EXAMPLES = [
     Example(tunnel("a.example"), [allow(hosts=["a.example"])], "allow", 100),
     Example(tunnel("a.example", 8443), [allow(hosts=["a.example"])], "out"),
@@ -80,6 +83,32 @@ EXAMPLES = [
     Example(tunnel(S3), [allow(service=S3, resources=["arn:aws:s3:::cases/*"])], "allow", 100, ["resources"]),
     Example(tunnel(f"pay.{S3}"), [deny(resources=["arn:aws:s3:::pay/*"], service=S3), allow(service=S3)], "out"),
     Example(tunnel(f"pay.{S3}"), [deny(resources=["arn:aws:s3:::pay/x/*"], service=S3), allow(service=S3)], "allow", 101),
+    # path style: the bucket is the path's first segment, where the path is seen
+    Example(web("s3.eu-west-1.amazonaws.com", path="/cases/x"), [CASES], "allow", 100, ["resources"]),
+    Example(web("s3.eu-west-1.amazonaws.com", path="/evil/x"), [CASES], "out"),
+    Example(web("s3-eu-west-1.amazonaws.com", path="/evil"), [CASES], "out"),
+    Example(web(S3, path="/evil/x"), [CASES], "out"),
+    Example(web(S3, path="/evil/cases/x"), [CASES], "out"),
+    Example(web(S3, path="/cases/../evil/x"), [CASES], "out"),
+    Example(web(S3, path="/%65vil/x"), [CASES], "out"),
+    Example(web(S3, path="//cases/x"), [CASES], "out"),
+    Example(web(S3, path="/"), [CASES], "out"),
+    Example(web(S3, path="/evil/x"), [allow(service=S3)], "allow", 100),
+    Example(web(S3, path="/pay/x"), [deny(resources=["arn:aws:s3:::pay/*"], service=S3), allow(service=S3)], "out"),
+    Example(web(S3, path="/x"), [deny(resources=["arn:aws:s3:::pay/*"], service=S3), allow(service=S3)], "allow", 101),
+    Example(web("bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com", path="/evil/x"), [CASES], "out"),
+    Example(web("bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com", path="/cases/x"), [CASES], "allow", 100, ["resources"]),
+    Example(web("cases.s3.eu-west-1.amazonaws.com", path="/evil/x"), [CASES], "allow", 100, ["resources"]),
+    Example(tunnel("bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com"), [CASES], "allow", 100, ["resources"]),
+    # an access point is admitted by its own ARN, not by a bucket's
+    Example(tunnel(POINT), [CASES], "out"),
+    Example(web(POINT, path="/cases/x"), [CASES], "out"),
+    Example(tunnel(POINT), [allow(service=S3)], "allow", 100),
+    Example(tunnel(POINT), [allow(service=S3, resources=[POINT_ARN])], "allow", 100, ["resources"]),
+    Example(tunnel(POINT), [allow(service=S3, resources=[f"{POINT_ARN}/object/a/*"])], "allow", 100, ["resources"]),
+    Example(tunnel(POINT), [allow(service=S3, resources=[f"{POINT_ARN}-2/object/*"])], "out"),
+    Example(tunnel(POINT), [allow(service=S3, resources=["arn:aws:s3:us-east-1:*:accesspoint/shared"])], "out"),
+    Example(tunnel(POINT), [deny(service=S3, resources=["arn:aws:s3:*:accesspoint/*"]), allow(service=S3)], "out"),
     # a line of the network decides before the table of endpoints does
     Example(tunnel(f"cases.{S3}"), [allow(service=S3), allow(hosts=["*.amazonaws.com"])], "allow", 101),
     # hosts of customers within a provider's domain are nobody's endpoints

@@ -84,6 +84,8 @@ def test_without_a_level_it_is_medium(tmp_path: Path) -> None:
     [
         ("eventName:", "eventNmae:", 16, "has no field 'eventNmae'; did you mean eventName"),
         ("eventName:", "event name;:", 16, "has characters that no field of a log has"),
+        ("eventName:", "requestParameters..a:", 16, "has an empty part between its dots"),
+        ("eventName:", "requestParameters. .a:", 16, "has an empty part between its dots"),
         ("userAgent|re", "userAgent|regex", 19, "Unknown modifier 'regex'"),
         ("userAgent|re: '^aws'", "userAgent|re: '(?=a)b'", 19, "lookaround is not in RE2"),
         ("userAgent|re: '^aws'", "userAgent|re: '(a)\\1'", 19, "backreferences are not in RE2"),

@@ -53,6 +53,8 @@ YES, NO = True, False
         # Wildcards and how they are escaped.
         (": 'a*z'", [("az", YES), ("a b\nz", YES), ("azz", YES), ("baz", NO)]),
         (": 'a?c'", [("abc", YES), ("aéc", YES), ("ac", NO), ("abbc", NO)]),
+        (r": 'a*\E.?*[z]'", [("A\\e.xx[Z]", YES), ("a\\e.xxz", NO), ("a\\exxx[z]", NO)]),
+        (": 'a_*%*z'", [("a_b%z", YES), ("axb%z", NO), ("a_bxz", NO)]),
         (r": 'a\*c'", [("a*c", YES), ("abc", NO)]),
         (r": 'a\?c'", [("a?c", YES), ("abc", NO)]),
         (r": 'C:\Users\*'", [("C:\\Users*", YES), ("C:\\Users\\me", NO)]),
@@ -231,6 +233,12 @@ def test_many_values_and_a_deep_condition_run(tmp_path: Path) -> None:
     many = ", ".join(f"v{number}" for number in range(2_000))
     deep = "(" * 12 + "s" + ")" * 12
     assert _matches(tmp_path, f"s: {{eventName: [{many}]}}\ncondition: {deep}", {"eventName": "V1999"}) == [True]
+
+
+@pytest.mark.parametrize("item", [": '*/a*/b*/c*/d'", "|cased: '/*/a?/*b*/c*/d'", "|re: '(?s).*a.*b..*c.*/d$'"])
+def test_a_long_value_does_not_hold_up_a_pattern_with_many_wildcards(tmp_path: Path, item: str) -> None:
+    long = "/a/b/c" * 1300 + "/aa/b/c/"
+    assert _matched(tmp_path, item, long, f"{long}d") == [False, True]
 
 
 def test_a_rule_that_takes_too_long_is_stopped(tmp_path: Path) -> None:

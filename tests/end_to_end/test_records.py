@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.small import Estate, event, squid_line
+from tests.end_to_end.small import MANIFEST, Estate, event, squid_line
 
 
 @pytest.fixture
@@ -85,6 +85,60 @@ def test_a_rotated_file_is_read_once(estate: Estate) -> None:
     estate.put("egress", squid_line(2), "access.log")
     estate.run()
     assert len(estate.rows("SELECT * FROM actions")) == 3
+
+
+def tunnelled(method: str, url: str, how: str, second: int, sizes: str = "400 300") -> str:
+    """A line with the sizes that were sent (`%>st`) and received (`%<st`)."""
+    return f"{1772442000 + second}.120 50000 10.40.1.11 {how}/200 {sizes} {method} {url} svc-agent\n"
+
+
+TUNNELS = [
+    ("TCP_MISS", "400 300", "https", False),
+    ("NONE_NONE", "- 0", "https", False),
+    # a plain request was in no tunnel, and a tunnel that was passed on unread has nothing inside that is seen
+    ("TCP_MISS", "400 300", "http", True),
+    ("TCP_TUNNEL", "400 300", "https", True),
+    # it carried more than is shown, or may have
+    ("TCP_MISS", "900000 300", "https", True),
+    ("NONE_NONE", "900000 300", "https", True),
+    ("TCP_MISS", "- 300", "https", True),
+]
+"""How a CONNECT ended, its sizes, the scheme of the request beside it, and whether it is a primary all the same."""
+
+
+@pytest.mark.parametrize("inner_first", [False, True])
+def test_only_what_was_seen_inside_a_tunnel_stands_for_it(estate: Estate, inner_first: bool) -> None:
+    layout = 'authenticated: true, logformat: "%ts.%03tu %6tr %>a %Ss/%03>Hs %>st %<st %rm %ru %un"'
+    estate.config.write_text(estate.config.read_text().replace("authenticated: true", layout))
+    hosts = [f"h{at}.example:8443" for at in range(len(TUNNELS))]
+    outer = [tunnelled("CONNECT", host, one[0], 60, one[1]) for host, one in zip(hosts, TUNNELS, strict=True)]
+    inner = [tunnelled("GET", f"{one[2]}://{host}/x", "TCP_MISS", 30) for host, one in zip(hosts, TUNNELS, strict=True)]
+    for lines in [inner, outer] if inner_first else [outer, inner]:
+        estate.put("egress", "".join(lines))
+        estate.pull()
+    rows = estate.rows("SELECT is_primary FROM actions WHERE http_method = 'CONNECT' ORDER BY dst_host")
+    assert [row["is_primary"] for row in rows] == [one[3] for one in TUNNELS]
+    assert len(estate.rows("SELECT 1 AS one FROM actions WHERE http_method = 'GET' AND is_primary")) == len(TUNNELS)
+
+
+def test_a_plain_request_beside_a_tunnel_does_not_hide_it(estate: Estate) -> None:
+    connect = squid_line(60).replace("TCP_MISS", "TCP_TUNNEL").replace("   412", " 50000").replace(" GET ", " CONNECT ")
+    estate.put("egress", connect.replace("http://api.example/x", "api.example:8443"))
+    estate.put("egress", squid_line(30, url="http://api.example:8443/x"))
+    estate.run()
+    titles = [row["title"] for row in estate.rows("SELECT title FROM findings WHERE detector = 'out_of_scope'")]
+    assert titles == ["agent connected to api.example outside its scope"]
+
+
+def test_a_url_with_a_space_makes_nobody_elses_name(estate: Estate) -> None:
+    other = MANIFEST.replace("worker: agent", "worker: other").replace("role/agent", "role/other")
+    other = other.replace("egress/svc-agent", "egress/batch-*").replace("*.example", "*.test")
+    (estate.root / "workers" / "other.yaml").write_text(other, encoding="utf-8")
+    estate.put("egress", squid_line(1, url="http://evil.test/ batch-7") + squid_line(2, url="http://evil.test/"))
+    estate.run()
+    rows = estate.rows("SELECT worker, strength FROM attributions JOIN actions USING (action_uid) ORDER BY time")
+    assert [(row["worker"], row["strength"]) for row in rows] == [("agent", "asserted"), ("agent", "proven")]
+    assert estate.rows("SELECT 1 AS one FROM findings WHERE detector = 'out_of_scope' AND worker = 'agent'")
 
 
 def bad_inputs() -> dict[str, tuple[str, bytes]]:

@@ -157,7 +157,7 @@ def squid_line(second: int, user: str, method: str, url: str, *, status: int = 2
     """A line of the access log, without its end."""
     at = int((START + timedelta(seconds=second)).timestamp())
     took = 5000 if method == "CONNECT" else 120
-    how = "TCP_DENIED" if status in {403, 407} else {"CONNECT": "TCP_TUNNEL"}.get(method, "TCP_MISS")
+    how = "TCP_DENIED" if status in {403, 407} else {"CONNECT": "NONE_NONE"}.get(method, "TCP_MISS")
     return f"{at}.120 {took:6} 10.40.1.11 {how}/{status} 1823 {method} {url} {user} HIER_DIRECT/203.0.113.10 text/html {sent}"
 
 

@@ -71,7 +71,7 @@ def context(receiver: Receiver) -> FakeContext:
 def run(context: FakeContext, *arguments: str) -> Result:
     """Run `alerts` with the fake in the place of a context."""
 
-    @click.group()
+    @click.group(context_settings={"help_option_names": ["-h", "--help"]})  # click keeps a command's first help option
     @click.pass_context
     def workertrail(own: click.Context) -> None:
         own.obj = Stand(context)

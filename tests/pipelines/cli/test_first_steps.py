@@ -35,7 +35,9 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     return made
 
 
-def test_without_a_configuration_it_says_what_to_do(typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_configuration_it_says_what_to_do(
+    typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = typed("findings")
     assert (done.code, done.out) == (2, "")
@@ -101,7 +103,9 @@ def test_a_changed_manifest_says_from_when_it_counts(tmp_path: Path, typed: Type
     text = manifest.read_text(encoding="utf-8")
     manifest.write_text(text + "purpose: reads\n", encoding="utf-8")
     told = typed("--config", made.config, "run").out
-    assert "manifest of agent changed: it counts from now on; to judge the past too, write `effective_from: DATE`" in told
+    assert (
+        "manifest of agent changed: it counts from now on; to judge the past too, write `effective_from: DATE`" in told
+    )
     manifest.write_text(text + "purpose: writes\neffective_from: 2026-01-01\n", encoding="utf-8")
     assert "manifest of" not in typed("--config", made.config, "run").out
 
@@ -124,6 +128,12 @@ def test_what_is_unknown_is_told_alike(estate: Estate, typed: Type, words: tuple
     assert done.err.startswith("Error: no ")
     assert "'zzz'" in done.err
     assert not out.exists()
+
+
+def test_no_uid_is_no_finding(estate: Estate, typed: Type) -> None:
+    done = typed("--config", estate.config, "ack", "", "--reason", "x")
+    assert (done.code, done.err) == (1, "Error: no finding ''\n")
+    assert estate.rows("SELECT count(*) AS n FROM reviews") == [{"n": 0}]
 
 
 def test_a_detector_that_does_not_exist(estate: Estate, typed: Type) -> None:
@@ -156,9 +166,15 @@ def test_a_worker_is_told_on_a_few_screens(estate: Estate, typed: Type) -> None:
     assert use is not None
     assert f"open findings (15 of {len(use.findings)}; findings --worker agent shows all)" in text
     assert len(text.split("open findings")[1].splitlines()) == 16
-    for part in ("networks     192.0.2.0/24", "schedule     Mon-Fri 06:00-20:00 Europe/Berlin", "delegators   mail:addr/"):
+    for part in (
+        "networks     192.0.2.0/24",
+        "schedule     Mon,Tue,Wed,Thu,Fri 06:00-20:00 Europe/Berlin",
+        "delegators   mail:addr/",
+    ):
         assert part in text
-    decided = {effect: sum(row["actions"] for row in use.lines if row["effect"] == effect) for effect in ("allow", "deny")}
+    decided = {
+        effect: sum(row["actions"] for row in use.lines if row["effect"] == effect) for effect in ("allow", "deny")
+    }
     assert decided == {effect: use.verdicts.get(effect, 0) for effect in decided}
 
 
@@ -167,7 +183,7 @@ def test_an_earlier_manifest_and_an_own_role_have_rows(tmp_path: Path, typed: Ty
     manifest = made.root / "workers" / "agent.yaml"
     again = event("AssumeRole", second=9, eventSource="sts.amazonaws.com",
                   requestParameters={"roleArn": "arn:aws:iam::111122223333:role/agent", "roleSessionName": "r"},
-                  resources=[{"ARN": "arn:aws:iam::111122223333:role/agent"}])  # fmt: skip
+                  resources=[{"ARN": "arn:aws:iam::111122223333:role/agent", "type": "AWS::IAM::Role"}])  # fmt: skip
     made.put("trail", [event(), again])
     made.run()
     assert "what the worker is: a role among its identities" in typed("--config", made.config, "worker", "agent").out
@@ -175,7 +191,10 @@ def test_an_earlier_manifest_and_an_own_role_have_rows(tmp_path: Path, typed: Ty
     made.run()
     made.put("trail", [event(second=20, eventTime="2099-01-01T00:00:00Z")])
     made.run()
-    assert "by an earlier version of the manifest" in typed("--config", made.config, "worker", "agent", "--days", "90000").out
+    assert (
+        "by an earlier version of the manifest"
+        in typed("--config", made.config, "worker", "agent", "--days", "90000").out
+    )
 
 
 def test_an_empty_outbox(estate: Estate, typed: Type) -> None:

@@ -106,8 +106,6 @@ def test_ack_writes_a_review_a_revision_and_an_alert(estate: Estate, typed: Type
         (("suppress", "UID", "--reason", "x", "--until", "2020-01-01"), "has passed"),
         (("suppress", "UID", "--reason", "x", "--until", "soon"), "is no end"),
         (("ack", "UID", "--reason", "x", "--by", " "), "must not be empty"),
-        (("ack", "", "--reason", "x"), "no finding ''"),
-        (("ack", "zzz", "--reason", "x"), "no finding 'zzz'"),
     ],
 )
 def test_what_is_no_decision_writes_nothing(estate: Estate, typed: Type, words: tuple[str, ...], said: str) -> None:

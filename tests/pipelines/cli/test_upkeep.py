@@ -260,4 +260,4 @@ def test_all_workers_are_listed_and_an_unknown_one_is_an_error(estate: Estate, t
     ]
     done = typed("--config", estate.config, "worker", "nobody")
     assert (done.code, done.out) == (1, "")
-    assert "names a worker 'nobody'" in done.err
+    assert "no worker 'nobody'" in done.err

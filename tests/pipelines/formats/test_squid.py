@@ -99,21 +99,90 @@ def test_a_native_line():
 @pytest.mark.parametrize(
     ("logged", "name"),
     [
-        ("jane doe", "jane doe"),
-        ("x HIER_DIRECT/192.0.2.1 text/html", "x HIER_DIRECT/192.0.2.1 text/html"),
-        ("GET http://evil.example/ root", "GET http://evil.example/ root"),
+        ("jane%20doe", "jane doe"),
         ("j%c3%bcrgen", "jürgen"),
         ("a%5bb%5d%25", "a[b]%"),
         (r"corp\\bob", r"corp\bob"),
         (r"corp\\new", r"corp\new"),
         ("caf%e9", "caf%e9"),
-        ("a  b", "a  b"),
     ],
 )
 def test_user_names_are_read_as_the_proxy_knows_them(logged: str, name: str):
     row = one(native(user=logged))
     assert row["principal"] == f"proxy:user/egress/{name}"
     assert (row["dst_host"], row["dst_ip"], row["url_path"]) == ("a.example", "203.0.113.10", "/x")
+
+
+@pytest.mark.parametrize(
+    ("logged", "name", "path"),
+    [
+        ("jane doe", "doe", "/x jane"),
+        ("batch-7 svc", "svc", "/x batch-7"),
+        ("batch-7\tsvc", "svc", "/x batch-7"),
+        ("batch-7 -", None, "/x batch-7"),
+        ("?q batch-7 svc", "svc", "/x "),
+        ("x HIER_DIRECT/192.0.2.1 text/html svc", "svc", "/x x HIER_DIRECT/192.0.2.1 text/html"),
+        ("GET http://evil.example/ root", "root", "/x GET http://evil.example/"),
+    ],
+)
+def test_words_behind_a_url_are_the_callers_but_for_the_last(logged: str, name: str | None, path: str):
+    row = one(native(user=logged), authenticated=True)
+    assert row["principal"] == (name and f"proxy:user/egress/{name}")
+    assert row["identity_strength"] == "asserted"
+    assert (row["dst_host"], row["dst_ip"], row["url_path"]) == ("a.example", "203.0.113.10", path)
+
+
+def test_a_host_ends_at_a_space():
+    row = one(native(url="http://evil.test", user=".good.example/x svc"))
+    assert (row["dst_host"], row["url_path"]) == ("evil.test", "/")
+
+
+@pytest.mark.parametrize(
+    ("logformat", "text", "name", "strength", "host"),
+    [
+        # The URL stands behind the name: the first word is the proxy's.
+        ("%ts %un %ru", "1767607200 svc http://evil.test/ http://a.example/", "svc", "asserted", "evil.test"),
+        ("%ts %un %ru", "1767607200 jane doe http://a.example/", "jane", "asserted", "a.example"),
+        ("%ts %un %ru", "1767607200 svc http://a.example/", "svc", "proven", "a.example"),
+        # It stands on both sides: no word is.
+        ("%ts %ru %un %ru", "1767607200 http://a.example/ x svc http://a.example/ x", None, "asserted", "a.example"),
+        # The URL cannot hold a space, or the name's end is marked.
+        ("%ts %un %#ru", "1767607200 jane doe http://a.example/", "jane doe", "asserted", "a.example"),
+        ("%ts %ru [%un]", "1767607200 http://a.example/ [jane doe]", "jane doe", "proven", "a.example"),
+        ('%ts %ru "%un"', '1767607200 http://a.example/ "jane doe"', "jane doe", "proven", "a.example"),
+        ("%ts %ru %#un", "1767607200 http://a.example/ jane%20doe", "jane doe", "proven", "a.example"),
+    ],
+)
+def test_where_a_name_ends_depends_on_what_marks_it(
+    logformat: str, text: str, name: str | None, strength: str, host: str
+):
+    row = one(text, logformat=logformat, authenticated=True)
+    assert row["principal"] == (name and f"proxy:user/egress/{name}")
+    assert (row["identity_strength"], row["dst_host"]) == (strength, host)
+
+
+_MODES = "%ts.%03tu %Ss/%03>Hs %rm %ru %ssl::bump_mode"
+
+
+@pytest.mark.parametrize(
+    ("line", "rank"),
+    [
+        (native(url="https://a.example/x"), 0),
+        (native(url="http://a.example:443/x"), None),
+        (native(url="a.example:443", method="CONNECT", result="TCP_TUNNEL/200"), None),
+        (native(url="a.example:443", method="CONNECT", result="TCP_DENIED/403"), None),
+        (native(url="a.example:443", method="CONNECT", result="NONE_NONE/200"), 1),
+        (native(url="a.example:443", method="CONNECT", result="TCP_MISS/200"), 2),
+    ],
+)
+def test_what_can_be_inside_of_what(line: str, rank: int | None):
+    assert one(line)["twin_rank"] == rank
+
+
+@pytest.mark.parametrize(("mode", "rank"), [("bump", 1), ("splice", None), ("none", None), ("-", 2)])
+def test_the_bump_mode_says_whether_a_tunnel_was_opened(mode: str, rank: int | None):
+    row = one(f"1767607200.120 TCP_MISS/200 CONNECT a.example:443 {mode}", logformat=_MODES)
+    assert row["twin_rank"] == rank
 
 
 def test_a_raw_name_is_not_decoded_into_another():
