@@ -8,7 +8,7 @@ expression, which RE2 does in linear time. SQL that matches a pattern of a table
 
 from __future__ import annotations
 
-MANY_STARS = "((?s)%.*%[^%])"
+MANY_STARS = r"((?s)^(?:[^\\%]|\\.)*%.*%[^%])"
 """A regular expression for the LIKE patterns that LIKE is slow with: text or `?` follows the second star.
 
 The brackets keep DuckDB from making LIKE of a regular expression, here as below.
@@ -23,21 +23,31 @@ def like(glob: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def matches_sql(value: str, pattern: str, expression: str | None = None) -> str:
-    """SQL: whether `value` matches the LIKE pattern of a glob, in time that grows as the value does.
-
-    `expression` is a column with what `expression_sql` gives of the pattern, where many values are held against it.
-    """
-    quick = f"{value} LIKE {pattern} ESCAPE '\\'"
-    if expression is not None:
-        return f"CASE WHEN {expression} IS NULL THEN {quick} ELSE regexp_matches({value}, {expression}) END"
-    slow = f"regexp_matches({value}, {regular_sql(pattern)})"
+def matches_sql(value: str, pattern: str) -> str:
+    """SQL: whether `value` matches the LIKE pattern of a glob, in time that grows as the value does."""
+    slow, quick = f"regexp_matches({value}, {regular_sql(pattern)})", f"{value} LIKE {pattern} ESCAPE '\\'"
     return f"CASE WHEN regexp_matches({pattern}, '{MANY_STARS}') THEN {slow} ELSE {quick} END"
 
 
-def expression_sql(pattern: str) -> str:
-    """SQL: the regular expression of a LIKE pattern, null where LIKE is quick with it."""
-    return f"CASE WHEN regexp_matches({pattern}, '{MANY_STARS}') THEN {regular_sql(pattern)} END"
+def prepared_matches_sql(value: str, table: str) -> str:
+    """The same for a pattern whose `prepared_sql` columns are in `table`: where many values meet many patterns."""
+    rest = f"CASE WHEN {table}.expression IS NULL THEN true ELSE regexp_matches({value}, {table}.expression) END"
+    return f"CASE WHEN {value} LIKE {table}.quick ESCAPE '\\' THEN {rest} ELSE false END"
+
+
+def prepared_sql(pattern: str) -> str:
+    """SQL: columns of a LIKE pattern: `quick`, one that LIKE is quick with, and `expression`, null where that is all.
+
+    RE2 compiles an expression anew for each pair, which takes 100 times as long as LIKE, so `quick` has what stands
+    before the first star and after the last, and only what fits is matched by the expression.
+    """
+    many = f"regexp_matches({pattern}, '{MANY_STARS}')"
+    head = f"regexp_extract({pattern}, '^((?s)(?:[^\\\\%]|\\\\.)*)', 1)"
+    tail = f"regexp_extract({pattern}, '([^%]*)\\z', 1)"
+    return (
+        f"CASE WHEN {many} THEN {head} || '%' || {tail} ELSE {pattern} END AS quick,"
+        f" CASE WHEN {many} THEN {regular_sql(pattern)} END AS expression"
+    )
 
 
 def regular_sql(pattern: str) -> str:

@@ -8,8 +8,9 @@ of an ask is what remains without it.
 from __future__ import annotations
 
 from detectors.engine import Engine
+from detectors.glob import prepared_matches_sql as matches
 from detectors.scope_asks import HEAD
-from detectors.scope_patterns import Lines, globs_sql, lines_sql, matches
+from detectors.scope_patterns import Lines, globs_sql, lines_sql
 
 LISTINGS = (
     "ListBucket", "ListObjects", "ListObjectsV2", "ListBucketVersions", "ListObjectVersions",
@@ -54,13 +55,13 @@ def hits_sql(prefix: str) -> str:
         f"SELECT manifest_sha, kind, {at} AS place, d{at} AS value FROM scope_heads WHERE d{at} <> ''"
         for at in range(1, 5)
     )
-    upper = matches("upper(had.value)", "globs.pattern", "globs.expression")
+    upper = matches("upper(had.value)", "globs")
     return f"""
     SELECT DISTINCT had.manifest_sha, had.kind, had.place, had.value, globs.ordinal
     FROM ({values}) AS had
     JOIN {prefix}_globs AS globs ON had.manifest_sha = globs.manifest_sha AND had.kind = globs.kind
         AND had.place = globs.place
-        AND ({matches("had.value", "globs.pattern", "globs.expression")}
+        AND ({matches("had.value", "globs")}
              OR (globs.eager AND had.kind = 'net' AND had.place = 3 AND {upper}))
     """
 
@@ -121,8 +122,7 @@ SAME_ITEM = " AND ".join(f"tries.{name} = hits.{name}" for name in ("manifest_sh
 def item_hits_sql(prefix: str) -> str:
     """Which lines, of those that may decide, have a glob that matches this item."""
     item, other, without_slash = (
-        matches(value, "globs.pattern", "globs.expression")
-        for value in ("tries.item", "tries.other", "rtrim(tries.other, '/')")
+        matches(value, "globs") for value in ("tries.item", "tries.other", "rtrim(tries.other, '/')")
     )
     columns = "tries.manifest_sha, tries.kind, tries.item, tries.other, tries.climbs"
     return f"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.glob import expression_sql, matches_sql
+from detectors.glob import matches_sql, prepared_sql
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ APPROVALS = Lines("approval_lines", "approval", "'allow'", "true")
 
 
 def globs_sql(lines: Lines) -> str:
-    """One row a glob: the line that it stands in, its place, its LIKE pattern, and its `expression` (glob.expression_sql)."""
+    """One row a glob: the line that it stands in, its place, its LIKE pattern, also prepared (glob.prepared_sql)."""
     globs = " UNION ALL ".join(
         f"SELECT manifest_sha, kind, ordinal, {lines.eager} AS eager, {place.place} AS place,"
         f" unnest({place.dimension}) AS pattern"
         f" FROM {lines.table} WHERE kind = '{place.kind}' AND {place.dimension} IS NOT NULL"
         for place in PLACES
     )
-    return f"SELECT listed.*, {expression_sql('pattern')} AS expression FROM ({globs}) AS listed"
+    return f"SELECT listed.*, {prepared_sql('pattern')} FROM ({globs}) AS listed"
 
 
 def lines_sql(lines: Lines) -> str:

@@ -42,7 +42,7 @@ from pipelines.stitch import commit as stitch
 
 log = logging.getLogger(__name__)
 
-RECORDS_A_COMMIT = 250_000
+RECORDS_A_COMMIT = 100_000
 """Stage (a) commits whole objects up to about so many records at a time (the design allows a million)."""
 
 Progress = Callable[[str], None]

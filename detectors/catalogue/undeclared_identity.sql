@@ -131,7 +131,7 @@ named AS (
     -- what manifests declare
     -- a pattern with stars within is matched as a regular expression, since LIKE may take for ever (detectors/glob.py)
     SELECT worker, manifest_sha, uid_like,
-        CASE WHEN regexp_matches(uid_like, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+        CASE WHEN regexp_matches(uid_like, '((?s)^(?:[^\\%]|\\.)*%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
             uid_like, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
             END AS expression
     FROM identities
@@ -154,7 +154,7 @@ judged_roles AS (
 role_lines AS (
     -- allow lines that may name roles, a row for each pattern
     SELECT worker, manifest_sha, pattern,
-        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+        CASE WHEN regexp_matches(pattern, '((?s)^(?:[^\\%]|\\.)*%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
             pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
             END AS expression
     FROM (

@@ -98,7 +98,7 @@ patterns AS (
     SELECT
         worker, manifest_sha, pattern, file, line,
         CASE WHEN NOT regexp_matches(split_part(pattern, '/', 1), '[%_]') THEN split_part(pattern, '/', 1) END AS kind,
-        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+        CASE WHEN regexp_matches(pattern, '((?s)^(?:[^\\%]|\\.)*%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
             pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
             END AS expression
     FROM delegators

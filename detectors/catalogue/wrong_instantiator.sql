@@ -285,10 +285,10 @@ patterns AS (
     -- what manifests allow; the names of runs are in lower case
     -- a pattern with stars within is matched as a regular expression, since LIKE may take for ever (detectors/glob.py)
     SELECT worker, manifest_sha, pattern, lower(pattern) AS lowered,
-        CASE WHEN regexp_matches(pattern, '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+        CASE WHEN regexp_matches(pattern, '((?s)^(?:[^\\%]|\\.)*%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
             pattern, '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
             END AS expression,
-        CASE WHEN regexp_matches(lower(pattern), '((?s)%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
+        CASE WHEN regexp_matches(lower(pattern), '((?s)^(?:[^\\%]|\\.)*%.*%[^%])') THEN '^(?s)(\Q' || replace(replace(replace(replace(replace(
             lower(pattern), '\\', '\E\x5c\Q'), '\%', '\E\x25\Q'), '\_', '\E\x5f\Q'), '%', '\E.*\Q'), '_', '\E.\Q') || '\E)\z'
             END AS lowered_expression
     FROM instantiators

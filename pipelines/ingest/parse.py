@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from detectors.engine import Engine
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
-from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.duckdb_engine import ROWS_A_BATCH
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
+
+_ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
 
 FIRST_TIME, LAST_TIME = datetime(1970, 1, 1), datetime(2200, 1, 1)
 """Manifests can speak of no other times."""
@@ -60,42 +60,41 @@ def parse(sources: Sequence[Source], objects: Sequence[PulledObject]) -> Parsed:
     """Parse spooled objects with their sources' formats."""
     by_name = {source.name: source for source in sources}
     with duckdb.connect() as connection:
-        engine = DuckDBEngine(connection)
         records = _spooled(connection, objects, by_name)
-        connection.register("spooled", records)
-        actions, grants = [], []
-        for name in sorted({item.source for item in objects}):
-            source = by_name[name]
-            columns = ", ".join(RECORDS_IN.names)
-            mine = f"SELECT {columns} FROM spooled WHERE source = $name AND reason IS NULL"
-            told, given = parse_records(engine, source, connection.execute(mine, {"name": name}).to_arrow_table())
-            connection.register("told", told)
-            actions.append(
-                connection.execute(
-                    "SELECT *, $scope AS id_scope, $category AS category FROM told",
-                    {"scope": source.format.id_scope, "category": source.format.category},
-                ).to_arrow_table()
-            )
-            grants.append(given)
-    empty = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
-    return Parsed(
-        tuple(objects),
-        records,
-        pa.concat_tables(actions) if actions else empty.empty_table(),
-        pa.concat_tables(grants) if grants else GRANTS_OUT.empty_table(),
-    )
+    actions, grants = [_ACTIONS.empty_table()], [GRANTS_OUT.empty_table()]
+    for name in sorted({item.source for item in objects}):
+        told, given = parse_records(by_name[name], _readable(records, name))
+        actions.append(told)
+        grants.append(given)
+    return Parsed(tuple(objects), records, pa.concat_tables(actions), pa.concat_tables(grants))
 
 
-def parse_records(engine: Engine, source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The actions and grants of one source's records (RECORDS_IN), on the engine."""
-    engine.let("to_parse", records)
-    engine.each("parsed_actions", "to_parse", partial(_actions, source), ACTIONS_OUT)
-    engine.each("parsed_grants", "to_parse", partial(_grants, source), GRANTS_OUT)
-    return engine.query("SELECT * FROM parsed_actions"), engine.query("SELECT * FROM parsed_grants")
+def _readable(records: pa.Table, source: str) -> pa.Table:
+    """The records of one source that were split off whole, as RECORDS_IN."""
+    chosen = (pl.Series(records["source"]) == source) & pl.Series(records["reason"]).is_null()
+    columns = records.select(RECORDS_IN.names)
+    return columns if chosen.all() else columns.filter(cast("pa.ChunkedArray[pa.BooleanScalar]", chosen.to_arrow()))
+
+
+def parse_records(source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The actions (ACTIONS_OUT with id_scope and category) and grants of one source's records (RECORDS_IN).
+
+    The work is record-local, and is done batch by batch: what `each` of an engine would call with.
+    """
+    batches = [_mended(pa.Table.from_batches([batch])) for batch in records.to_batches(ROWS_A_BATCH)]
+    told = pa.concat_tables([ACTIONS_OUT.empty_table(), *(_actions(source, batch) for batch in batches)])
+    given = pa.concat_tables([GRANTS_OUT.empty_table(), *(_grants(source, batch) for batch in batches)])
+    for name, value in (("id_scope", source.format.id_scope), ("category", source.format.category)):
+        told = told.append_column(name, pa.repeat(pa.scalar(value, pa.string()), told.num_rows))
+    return told.cast(_ACTIONS), given
 
 
 def _actions(source: Source, records: pa.Table) -> pa.Table:
-    return _believable(rows(source.format.actions(_mended(records), source.options), ACTIONS_OUT))
+    return _believable(rows(source.format.actions(records, source.options), ACTIONS_OUT))
+
+
+def _grants(source: Source, records: pa.Table) -> pa.Table:
+    return rows(source.format.grants(records, source.options), GRANTS_OUT)
 
 
 def _believable(actions: pa.Table) -> pa.Table:
@@ -111,10 +110,6 @@ def _believable(actions: pa.Table) -> pa.Table:
     return actions
 
 
-def _grants(source: Source, records: pa.Table) -> pa.Table:
-    return rows(source.format.grants(_mended(records), source.options), GRANTS_OUT)
-
-
 def _mended(records: pa.Table) -> pa.Table:
     """The records with lone surrogates and NULs replaced: only what is extracted changes, never what is stored.
 
@@ -123,7 +118,8 @@ def _mended(records: pa.Table) -> pa.Table:
     at = records.column_names.index("raw")
     raw = text.mend_surrogates(cast(pa.StringArray, records["raw"].combine_chunks()))
     for nul, shown in (("\\u0000", "\\ufffd"), ("\x00", "\ufffd")):
-        raw = pc.replace_substring(raw, pattern=nul, replacement=shown)
+        if pl.Series(raw).str.contains(nul, literal=True).any():
+            raw = pc.replace_substring(raw, pattern=nul, replacement=shown)
     return records.set_column(at, "raw", raw)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.endpoints import services
-from detectors.glob import covers, like, overlaps, regular_sql
+from detectors.glob import covers, like, overlaps, prepared_matches_sql, prepared_sql, regular_sql
 from detectors.scope import VERDICTS, sentence_sql
 from detectors.scope_paths import straighten
 from detectors.scope_patterns import matches
@@ -111,11 +111,12 @@ def test_globs_agree_with_the_reference(pairs: list[tuple[str, str]]) -> None:
 def test_an_expression_means_the_same_as_its_pattern(pairs: list[tuple[str, str]]) -> None:
     pairs += [(glob.replace("*", "").replace("?", "a"), glob) for _, glob in pairs]
     asked = pa.table({"text": [text for text, _ in pairs], "pattern": [like(glob) for _, glob in pairs]})
-    sql = f"SELECT regexp_matches(text, {regular_sql('pattern')}) FROM asked"
+    prepared = f"(SELECT text, pattern, {prepared_sql('pattern')} FROM asked) AS globs"
+    sql = f"SELECT regexp_matches(text, {regular_sql('pattern')}), {prepared_matches_sql('text', 'globs')} FROM {prepared}"
     with duckdb.connect() as connection:
         connection.register("asked", asked)
         found = connection.execute(sql).fetchall()
-    assert [one for (one,) in found] == [reference(text, glob) for text, glob in pairs]
+    assert found == [(reference(text, glob),) * 2 for text, glob in pairs]
 
 
 def test_a_long_path_does_not_hold_up_globs_with_many_stars() -> None:

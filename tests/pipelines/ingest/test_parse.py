@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from pipelines.formats import all_formats
 from pipelines.formats.format import RECORDS_IN
 from pipelines.ingest.parse import parse_records
-from pipelines.lake.duckdb_engine import DuckDBEngine
 from pipelines.settings import Source
 
 
@@ -26,8 +24,7 @@ def okta(published: str) -> tuple[str, str | None]:
     row = dict.fromkeys(RECORDS_IN.names) | {
         "record_id": "r1", "source": "okta", "realm": "corp.okta.example", "raw": raw,
     }  # fmt: skip
-    with duckdb.connect() as connection:
-        actions, _ = parse_records(DuckDBEngine(connection), source, pa.Table.from_pylist([row], schema=RECORDS_IN))
+    actions, _ = parse_records(source, pa.Table.from_pylist([row], schema=RECORDS_IN))
     (found,) = actions.select(["outcome", "reason"]).to_pylist()
     return found["outcome"], found["reason"]
 
