@@ -169,22 +169,39 @@ def test_a_rule_that_fails_fails_alone(estate: Estate, monkeypatch: pytest.Monke
 
 
 def test_two_detectors_cannot_share_a_name_or_an_id(tmp_path: Path) -> None:
-    for folder, text in (("a", RULE), ("b", RULE)):
+    for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "deleted.yml").write_text(text, encoding="utf-8")
-    with pytest.raises(Problems) as caught:
-        load.load([tmp_path / "a", tmp_path / "b"])
-    assert [Path(problem.file).parent.name for problem in caught.value.problems] == ["b", "b"]
-    assert "the file's name gives the id sigma_deleted, which" in str(caught.value)
-    assert "it has the id 7c0dbb6e-2a04-4c7e-9e07-5d9d2b1f7a10" in str(caught.value)
+        (tmp_path / folder / "deleted.yml").write_text(RULE, encoding="utf-8")
+    loading = load.load(CATALOGUE, [tmp_path / "a", tmp_path / "b"])
+    (refused,) = loading.refused
+    assert [Path(problem.file).parent.name for problem in refused.problems] == ["b", "b"]
+    assert "the file's name gives the id sigma_deleted, which" in refused.failure.error
+    assert "it has the id 7c0dbb6e-2a04-4c7e-9e07-5d9d2b1f7a10" in refused.failure.error
+    assert [one.id for one in loading.detectors].count("sigma_deleted") == 1
 
 
-def test_all_that_is_wrong_in_all_folders_is_told_at_once(tmp_path: Path) -> None:
+def test_nobody_takes_the_name_of_the_model(tmp_path: Path) -> None:
+    text = (CATALOGUE / "out_of_scope.sql").read_text(encoding="utf-8").replace("id: out_of_scope", "id: behaviour")
+    (tmp_path / "behaviour.sql").write_text(text, encoding="utf-8")
+    (refused,) = load.load(CATALOGUE, [tmp_path]).refused
+    assert "behaviour.yaml has already" in refused.failure.error
+
+
+def test_each_file_that_is_wrong_is_refused_alone(tmp_path: Path) -> None:
     (tmp_path / "one.yml").write_text("title: x\n", encoding="utf-8")
     (tmp_path / "two.sql").write_text("SELECT 1\n", encoding="utf-8")
-    with pytest.raises(Problems) as caught:
-        load.load([tmp_path, tmp_path / "nowhere"])
-    assert {Path(problem.file).name for problem in caught.value.problems} == {"one.yml", "two.sql", "nowhere"}
+    (tmp_path / "deleted.yml").write_text(RULE, encoding="utf-8")
+    unread = RULE.replace("product: aws", "product: windows").replace("7c0dbb6e", "7c0dbb6f")
+    (tmp_path / "windows.yml").write_text(unread, encoding="utf-8")
+    loading = load.load(CATALOGUE, [tmp_path])
+    assert {one.detector for one in loading.refused} == {"sigma_one", "two"}
+    assert [Path(problem.file).name for problem in loading.unread] == ["windows.yml"]
+    assert "sigma_deleted" in {one.id for one in loading.detectors}
+
+
+def test_a_folder_that_is_none_stops_everything(tmp_path: Path) -> None:
+    with pytest.raises(Problems, match="is no folder"):
+        load.load(CATALOGUE, [tmp_path / "nowhere"])
 
 
 @pytest.mark.parametrize(
