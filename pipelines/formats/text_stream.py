@@ -11,7 +11,7 @@ CHUNK = 16 << 20
 
 _PROBED = 64 << 10
 _BOM = b"\xef\xbb\xbf"
-_CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27}) + b"\x7f"
+_CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27})
 
 
 class Reader:
