@@ -1,6 +1,6 @@
 /*---
 id: wrong_instantiator
-version: 3
+version: 4
 title: A worker was started by somebody who may not start it
 description: >
   Above the worker's own identities, its credential goes back to a principal or credential that no pattern of
@@ -225,6 +225,7 @@ WITH bounded AS (
 walks AS (
     -- every binding of such a worker, known by its name and beginning
     SELECT
+        b.uid || '@' || coalesce(CAST(b.valid_from AS VARCHAR), '') AS way,
         b.uid, coalesce(b.valid_from, TIMESTAMP '0001-01-01') AS since,
         coalesce(b.valid_to, TIMESTAMP '9999-12-31') AS until, b.worker, b.root_uid, b.path
     FROM bindings AS b
@@ -233,21 +234,21 @@ walks AS (
 hops AS (
     -- the hops of their ways to the root
     SELECT
-        uid, since, worker, hop."from" AS child, hop.to AS parent, hop.mechanism AS mechanism, hop.evidence AS evidence
-    FROM (SELECT uid, since, worker, unnest(path) AS hop FROM walks) AS unnested
+        way, uid, since, until, worker, root_uid, hop."from" AS child, hop.to AS parent, hop.mechanism AS mechanism, hop.evidence AS evidence
+    FROM (SELECT way, uid, since, until, worker, root_uid, unnest(path) AS hop FROM walks) AS unnested
 ),
 names AS (
     -- the names on each way
-    SELECT uid, since, worker, uid AS name FROM walks
+    SELECT way, uid, since, worker, uid AS name FROM walks
     UNION
-    SELECT uid, since, worker, child FROM hops
+    SELECT way, uid, since, worker, child FROM hops
     UNION
-    SELECT uid, since, worker, parent FROM hops
+    SELECT way, uid, since, worker, parent FROM hops
 ),
 placed AS (
     -- those names with whose they are, and what else they may be called in a manifest
     SELECT
-        n.uid, n.since, n.worker, n.name, o.owner, coalesce(o.is_own, FALSE) AS is_own,
+        n.way, n.uid, n.since, n.worker, n.name, o.owner, coalesce(o.is_own, FALSE) AS is_own,
         'worker:id/' || o.owner AS as_worker,
         CASE
             WHEN n.name LIKE 'oidc:subject/%#repo:%'
@@ -269,15 +270,15 @@ placed AS (
 ),
 leaving AS (
     -- the issuing hop at which each way leaves the worker's own names
-    SELECT uid, since, worker, child, parent, mechanism, evidence, owner, is_static FROM (
+    SELECT way, uid, since, until, root_uid, worker, child, parent, mechanism, evidence, owner, is_static FROM (
         SELECT
             h.*, above.owner,
             h.child LIKE 'aws:key/AKIA%' OR h.child LIKE 'okta:token/%' OR h.child LIKE 'gcp:key/%'
                 OR h.child LIKE 'litellm:key/%' OR h.child LIKE 'github:token/%' OR h.child LIKE 'x509:cert/%' AS is_static,
-            row_number() OVER (PARTITION BY h.uid, h.since ORDER BY h.child, h.parent, h.mechanism) AS nth
+            row_number() OVER (PARTITION BY h.way ORDER BY h.child, h.parent, h.mechanism) AS nth
         FROM hops AS h
-        JOIN placed AS below ON below.uid = h.uid AND below.since = h.since AND below.name = h.child AND below.is_own
-        JOIN placed AS above ON above.uid = h.uid AND above.since = h.since AND above.name = h.parent AND NOT above.is_own
+        JOIN placed AS below ON below.way = h.way AND below.name = h.child AND below.is_own
+        JOIN placed AS above ON above.way = h.way AND above.name = h.parent AND NOT above.is_own
         WHERE h.mechanism NOT IN ('acts as', 'acts in')
     ) AS ordered WHERE nth = 1
 ),
@@ -305,7 +306,7 @@ matching AS (
 ),
 matched AS (
     -- ways on which such a name lies
-    SELECT DISTINCT p.uid, p.since, m.manifest_sha
+    SELECT DISTINCT p.way, m.manifest_sha
     FROM placed AS p
     JOIN matching AS m ON m.worker = p.worker AND m.since = p.since AND m.name = p.name
 ),
@@ -321,7 +322,7 @@ files AS (
 subjects AS (
     -- names that show a repository, the worker's own or nobody's, with what the provenance wants
     SELECT
-        p.uid, p.since, v.manifest_sha, p.name, p.repo, v.repo AS wanted_repo, v.workflow,
+        p.way, v.manifest_sha, p.name, p.repo, v.repo AS wanted_repo, v.workflow,
         nullif(split_part(v.workflow, '@', 2), '') AS wanted_ref,
         nullif(regexp_extract(p.name, 'workflow_ref:[^:]*/[.]github/workflows/([^:]+)', 1), '') AS shown_workflow,
         nullif(regexp_extract(p.name, ':ref:([^:]+)', 1), '') AS shown_ref
@@ -346,16 +347,16 @@ origins AS (
 ),
 starts AS (
     -- uses of credentials that go back to somebody else; a static key counts once, when it was made
-    SELECT a.action_uid, a.worker, a.manifest_sha, a.confidence, l.uid, l.since
+    SELECT a.action_uid, a.worker, a.manifest_sha, a.confidence, l.way, l.root_uid, l.child, l.parent, l.mechanism, l.evidence, l.is_static,
+        l.owner
     FROM attributed AS a
-    JOIN walks AS w ON w.uid = a.bound_uid AND w.worker = a.worker AND a.time >= w.since AND a.time < w.until
-    JOIN leaving AS l ON l.uid = w.uid AND l.since = w.since
+    JOIN leaving AS l ON l.uid = a.bound_uid AND l.worker = a.worker AND a.time >= l.since AND a.time < l.until
     WHERE NOT l.is_static
     UNION ALL
-    SELECT a.action_uid, l.worker, v.manifest_sha, CAST(NULL AS DOUBLE), l.uid, l.since
+    SELECT a.action_uid, l.worker, v.manifest_sha, CAST(NULL AS DOUBLE), l.way, l.root_uid, l.child, l.parent, l.mechanism, l.evidence, l.is_static,
+        l.owner
     FROM leaving AS l
-    JOIN attributed AS a ON a.action_uid = l.evidence
-    JOIN walks AS w ON w.uid = l.uid AND w.since = l.since AND a.time >= w.since AND a.time < w.until
+    JOIN attributed AS a ON a.action_uid = l.evidence AND a.time >= l.since AND a.time < l.until
     JOIN manifest_versions AS v ON v.worker = l.worker AND a.time >= v.valid_from AND a.time < v.valid_to
     WHERE l.is_static AND l.uid = l.child
 ),
@@ -368,20 +369,18 @@ consent AS (
 wrong AS (
     -- starts by nobody who may, and uses under another provenance, with what there is to say
     SELECT
-        s.action_uid, s.worker, s.manifest_sha, s.confidence, w.root_uid AS entity, 'start' AS fault,
-        l.child, l.parent, l.mechanism, l.evidence, l.is_static, l.owner,
+        s.action_uid, s.worker, s.manifest_sha, s.confidence, s.root_uid AS entity, 'start' AS fault,
+        s.child, s.parent, s.mechanism, s.evidence, s.is_static, s.owner,
         n.file, n.line, n.patterns,
         CAST(NULL AS VARCHAR) AS shown, CAST(NULL AS VARCHAR) AS wanted, FALSE AS is_elsewhere,
-        split_part(w.root_uid, '/', 1) IN (
+        split_part(s.root_uid, '/', 1) IN (
             'aws:role', 'aws:principal', 'aws:key', 'aws:session', 'oauth:token', 'okta:session', 'okta:token',
             'saml:assertion', 'k8s:token', 'vault:accessor', 'github:token', 'x509:cert', 'azure:token', 'gcp:key'
         ) AS is_open
     FROM starts AS s
     JOIN named AS n ON n.worker = s.worker AND n.manifest_sha = s.manifest_sha
-    JOIN walks AS w ON w.uid = s.uid AND w.since = s.since
-    JOIN leaving AS l ON l.uid = s.uid AND l.since = s.since
-    LEFT JOIN matched AS m ON m.uid = s.uid AND m.since = s.since AND m.manifest_sha = s.manifest_sha
-    WHERE m.uid IS NULL
+    LEFT JOIN matched AS m ON m.way = s.way AND m.manifest_sha = s.manifest_sha
+    WHERE m.way IS NULL
     UNION ALL
     SELECT
         a.action_uid, a.worker, a.manifest_sha, a.confidence, o.name, 'provenance',
@@ -390,7 +389,7 @@ wrong AS (
         CASE WHEN o.is_elsewhere THEN o.repo ELSE o.shown END,
         CASE WHEN o.is_elsewhere THEN o.wanted_repo ELSE o.workflow END, o.is_elsewhere, FALSE
     FROM origins AS o
-    JOIN walks AS w ON w.uid = o.uid AND w.since = o.since
+    JOIN walks AS w ON w.way = o.way
     JOIN attributed AS a
         ON a.bound_uid = w.uid AND a.worker = w.worker AND a.manifest_sha = o.manifest_sha
         AND a.time >= w.since AND a.time < w.until

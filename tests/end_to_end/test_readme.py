@@ -50,6 +50,7 @@ def test_the_make_commands_are_targets() -> None:
 def test_every_other_command_runs_after_the_demo(place: Path) -> None:
     demo = typed(".venv/bin/workertrail demo", place)
     assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "failed   detector" not in demo.stdout
     for attack in ATTACKS:
         assert re.search(rf"^  (caught|MISSED)  {attack} ", demo.stdout, re.MULTILINE)
     assert re.search(r"^receiver [1-9]\d* signatures verified, 0 refused$", demo.stdout, re.MULTILINE)
