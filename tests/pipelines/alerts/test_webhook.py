@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -24,6 +22,7 @@ from pydantic import ValidationError
 from pipelines.alerts.destination import Answer, Message, Unusable, all_destinations
 from pipelines.alerts.destinations.webhook import DESTINATION, WebhookSettings, open_webhook, sign
 from pipelines.alerts.receiver import Receiver, Reply, problem
+from tests.machine import program
 
 Siem = Callable[..., WebhookSettings]
 BODY = b'{"type":"finding.created","text":"caf\\u00e9"}'
@@ -417,15 +416,21 @@ def _server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def _self_signed(folder: Path) -> tuple[Path, Path]:
-    program = shutil.which("openssl")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("openssl is missing")
-        pytest.skip("openssl is not installed")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
         [
-            *(program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *(
+                program("openssl"),
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+            ),
             *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,9 @@ import pytest
 
 from pipelines.formats.cloudtrail import FORMAT
 from pipelines.formats.format import RECORDS_IN, Options
+from tests.machine import shared
 
-DATA = Path(__file__).resolve().parents[3] / "../shared/data"
 REASONS = {"no eventTime", "eventTime is not a time", "no eventName", "no eventID"}
-
-if not DATA.is_dir() and os.environ.get("CI") != "true":
-    pytest.skip(f"the real logs are not here: {DATA}", allow_module_level=True)
 
 
 def pieces(path: Path) -> Iterator[str]:
@@ -30,14 +26,14 @@ def pieces(path: Path) -> Iterator[str]:
 
 
 def panther() -> Iterator[str]:
-    for line in (DATA / "panther-analysis/panther_tests.jsonl").read_text().splitlines():
+    for line in shared("panther-analysis", "panther_tests.jsonl").read_text().splitlines():
         case = json.loads(line)
         if case["log_type"] == "AWS.CloudTrail":
             yield json.dumps(case["event"])
 
 
 def folder(name: str, pattern: str) -> list[str]:
-    return [raw for path in sorted((DATA / name).glob(pattern)) for raw in pieces(path)]
+    return [raw for path in sorted(shared(name).glob(pattern)) for raw in pieces(path)]
 
 
 FOLDERS = {
@@ -89,7 +85,7 @@ def test_every_well_formed_record_is_an_action(name: str) -> None:
 def test_each_issued_key_that_is_used_joins_its_issuing_record() -> None:
     """Stratus replaced its ids file by file, consistently within a file."""
     joined = 0
-    for path in sorted((DATA / "stratus-red-team").glob("aws.*.json")):
+    for path in sorted(shared("stratus-red-team").glob("aws.*.json")):
         records = table(list(pieces(path)))
         grants = FORMAT.grants(records, Options()).to_pylist()
         actions = FORMAT.actions(records, Options()).to_pylist()
@@ -110,7 +106,7 @@ def test_agreement_with_crowdsec() -> None:
     form = re.compile(
         r'results\["s01-parse"\]\["crowdsecurity/aws-cloudtrail"\]\[(\d+)\]\.Evt\.Meta\["(\w+)"\] == (".*")'
     )
-    for line in (DATA / "crowdsec-hub/aws-cloudtrail/parser.assert").read_text().splitlines():
+    for line in shared("crowdsec-hub", "aws-cloudtrail", "parser.assert").read_text().splitlines():
         if match := form.fullmatch(line):
             meta.setdefault(int(match[1]), {})[match[2]] = json.loads(match[3])
     rows = FORMAT.actions(table(folder("crowdsec-hub/aws-cloudtrail", "*.log")), Options()).to_pylist()

@@ -1,6 +1,5 @@
 import io
 import json
-import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +12,10 @@ from hypothesis import strategies as st
 
 from pipelines.formats import okta
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, Options
+from tests.machine import shared
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "data/samples/okta"
-SHARED = ROOT / "../shared/data"
 ORG = "corp.okta.example"
 
 
@@ -383,10 +382,7 @@ def test_secrets_leave_token_ids_alone():
 
 
 def test_real_events():
-    file = SHARED / "panther-analysis/panther_tests.jsonl"
-    if not file.exists():
-        assert os.environ.get("CI") != "true", f"{file} must be there in CI"
-        pytest.skip("../shared/data/panther-analysis is not here")
+    file = shared("panther-analysis", "panther_tests.jsonl")
     cases = [json.loads(line) for line in file.read_text().splitlines()]
     events = [case["event"] for case in cases if case["log_type"] == "Okta.SystemLog"]
     rows = read(events)

@@ -1,6 +1,5 @@
 import io
 import json
-import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +13,10 @@ from hypothesis import strategies as st
 from pipelines.formats import squid
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN
 from pipelines.formats.squid import SquidOptions
+from tests.machine import shared
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "data/samples/squid"
-SHARED = ROOT / "../shared/data"
 WORKERTRAIL = (
     "%ts.%03tu %tS %tr %>a %>p %<la %<lp %Ss/%03>Hs %>st %<st %>sh %<sh %rm %#>ru %#un %ssl::bump_mode"
     ' %#ssl::>sni %#ssl::>cert_subject "%"{User-Agent}>h" "%"{traceparent}>h" %sn'
@@ -52,14 +51,6 @@ def native(
 
 def one(line: str, **options: Any) -> dict[str, Any]:
     return read([line], **options)[0]
-
-
-def shared(path: str) -> Path:
-    file = SHARED / path
-    if not file.exists():
-        assert os.environ.get("CI") != "true", f"{path} must be there in CI"
-        pytest.skip(f"../shared/data/{path} is not here")
-    return file
 
 
 @pytest.mark.parametrize(("name", "logformat"), [("native", None), ("custom", WORKERTRAIL)])
@@ -403,7 +394,7 @@ def test_secrets_leave_names_and_hierarchy_alone(line: str):
 
 
 def test_real_native_lines():
-    rows = read(shared("squid/native_lines.log").read_text().splitlines())
+    rows = read(shared("squid", "native_lines.log").read_text().splitlines())
     assert [row["outcome"] for row in rows] == ["action"] * 4
     assert rows[0]["dst_host"] == "logs.ap-southeast-2.amazonaws.com"
     assert rows[0]["duration_ms"] == 16867
