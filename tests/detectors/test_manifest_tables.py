@@ -9,7 +9,7 @@ import pytest
 from detectors.located import Problems
 from detectors.manifest import Manifest, load_manifests
 from detectors.manifest_tables import BEGINNING, END, Version, tables, version_of
-from tests.detectors.manifests import FULL, folder
+from tests.detectors.manifests import FULL, folder, minimal
 
 
 def version(worker: str, since: datetime | None, **more: Any) -> Version:

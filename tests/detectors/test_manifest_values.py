@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from detectors.manifest import Manifest
 from detectors.manifest_values import host, schedule, seconds, size
+from tests.detectors.manifests import minimal
 
 
 def made_valid(until: str) -> datetime | None:
