@@ -1,75 +1,34 @@
+"""Records in, action columns out."""
+
+from __future__ import annotations
+
 import io
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.formats import okta
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, Options
+from pipelines.formats.format import Options
 from tests.machine import shared
-
-ROOT = Path(__file__).resolve().parents[3]
-SAMPLES = ROOT / "data/samples/okta"
-ORG = "corp.okta.example"
-
-
-def table(events: list[Any], realm: str = ORG) -> pa.Table:
-    count = len(events)
-    raw = [event if isinstance(event, str) else json.dumps(event) for event in events]
-    return pa.table([[str(i) for i in range(count)], ["okta"] * count, [realm] * count, raw], schema=RECORDS_IN)
-
-
-def read(events: list[Any], realm: str = ORG) -> list[dict[str, Any]]:
-    """The rows in the events' order."""
-    found = okta.actions(table(events, realm), Options())
-    assert found.schema == ACTIONS_OUT
-    rows = {int(row["record_id"]): row for row in found.to_pylist()}
-    assert len(rows) == found.num_rows == len(events)
-    return [rows[i] for i in range(len(events))]
-
-
-def granted(*events: Any, realm: str = ORG) -> list[dict[str, Any]]:
-    found = okta.grants(table(list(events), realm), Options())
-    assert found.schema == GRANTS_OUT
-    return sorted(found.to_pylist(), key=lambda row: (row["record_id"], row["child_uid"]))
-
-
-def event(kind: str = "system.log.read", **changes: Any) -> dict[str, Any]:
-    """A System Log event; `result` and `reason` are its outcome's."""
-    result, reason = changes.pop("result", "SUCCESS"), changes.pop("reason", None)
-    return {
-        "uuid": "6f1c1f30-0000-11f1-8001-00000000000a",
-        "published": "2026-01-05T10:00:00.120Z",
-        "eventType": kind,
-        "actor": {"id": "00u1alice", "type": "User"},
-        "client": {"ipAddress": "198.51.100.20", "userAgent": {"rawUserAgent": "Mozilla/5.0"}},
-        "outcome": {"result": result, "reason": reason},
-        "target": [],
-        "transaction": {"id": "tx1", "detail": {}},
-        "authenticationContext": {"externalSessionId": "102session1"},
-        **changes,
-    }
-
-
-CLIENT = {"id": "0oa1support", "type": "PublicClientApp"}
-TOKEN = {"id": "AT.1", "type": "access_token", "detailEntry": {"expires": "2026-01-05T11:00:00.000Z"}}
-ALICE = {"id": "00u1alice", "type": "User"}
-GRANT = "app.oauth2.token.grant.access_token"
-AS_GRANT = "app.oauth2.as.token.grant.access_token"
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat(sep=" ", timespec="milliseconds") if isinstance(value, datetime) else value
-
-
-def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: _plain(value) for key, value in row.items() if value is not None} for row in rows]
+from tests.pipelines.formats.okta_events import (
+    ALICE,
+    CLIENT,
+    GRANT,
+    JSON,
+    KINDS,
+    ORG,
+    SAMPLES,
+    TOKEN,
+    _told,
+    event,
+    granted,
+    read,
+)
 
 
 def test_the_sample_gives_the_expected_actions_and_grants():
@@ -207,106 +166,6 @@ def test_obtains():
     assert of("user.lifecycle.create") is None
 
 
-def test_a_grant_at_the_orgs_server():
-    (row,) = granted(event(GRANT, actor=CLIENT, target=[ALICE, TOKEN]))
-    assert row == {
-        "record_id": "0",
-        "kind": "issue",
-        "mechanism": GRANT,
-        "parent_uid": f"oauth:client/{ORG}#0oa1support",
-        "child_uid": f"oauth:token/{ORG}#AT.1",
-        "principal": f"oauth:client/{ORG}#0oa1support",
-        "delegator": f"okta:user/{ORG}/00u1alice",
-        "delegator_strength": "proven",
-        "issued_at": datetime(2026, 1, 5, 10, 0, 0, 120000),
-        "expires_at": datetime(2026, 1, 5, 11),
-        "strength": "asserted",
-    }
-
-
-@pytest.mark.parametrize(
-    "named",
-    [
-        {"target": [TOKEN, {"id": "aus1", "type": "AuthorizationServer"}]},
-        {"target": [TOKEN], "debugContext": {"debugData": {"requestUri": "/oauth2/aus1/v1/token"}}},
-        {"target": [TOKEN], "debugContext": {"debugData": {"flattened": {"url": "/oauth2/aus1/v1/token?"}}}},
-        {"target": [TOKEN], "debugContext.debugData.requestUri": "/oauth2/aus1/v1/token"},
-    ],
-)
-def test_a_grant_at_a_custom_server_names_it_as_issuer(named: dict[str, Any]):
-    (row,) = granted(event(AS_GRANT, actor=CLIENT, **named))
-    assert row["child_uid"] == f"oauth:token/{ORG}/oauth2/aus1#AT.1"
-    assert row["delegator"] is None
-
-
-def test_a_user_as_actor_is_the_delegator_of_the_client():
-    seen = event(GRANT, client={"id": "0oa1support"}, target=[TOKEN])
-    (row,) = granted(seen)
-    assert (row["parent_uid"], row["delegator"]) == (f"oauth:client/{ORG}#0oa1support", f"okta:user/{ORG}/00u1alice")
-    action = read([seen])[0]
-    assert (action["principal"], action["delegator"]) == (row["parent_uid"], row["delegator"])
-
-
-def test_an_id_jag_is_a_token_for_the_user():
-    jag = {"id": "IJ.1", "type": "id_jag"}
-    actor = {"id": "wlp1", "type": "WorkloadIdentityPrincipal"}
-    (row,) = granted(event("app.oauth2.token.grant.id_jag", actor=actor, target=[jag, ALICE]))
-    assert (row["parent_uid"], row["child_uid"]) == (f"oauth:client/{ORG}#wlp1", f"oauth:token/{ORG}#IJ.1")
-    assert row["delegator"] == f"okta:user/{ORG}/00u1alice"
-
-
-def test_several_tokens_are_several_grants():
-    tokens = [TOKEN, {"id": "ID.1", "type": "IdToken"}, {"id": "RT.1", "type": "refresh_token", "detailEntry": None}]
-    rows = granted(event(GRANT, actor=CLIENT, target=tokens))
-    assert [row["child_uid"].rpartition("#")[2] for row in rows] == ["AT.1", "ID.1", "RT.1"]
-    assert [row["expires_at"] is None for row in rows] == [False, True, True]
-
-
-def test_what_failed_grants_nothing():
-    assert granted(event(GRANT, actor=CLIENT, target=[TOKEN], result="FAILURE")) == []
-    assert granted(event("user.session.start", result="FAILURE")) == []
-
-
-@pytest.mark.parametrize("kind", ["user.session.start", "user.authentication.sso"])
-def test_sessions_are_their_users(kind: str):
-    (row,) = granted(event(kind))
-    assert (row["parent_uid"], row["child_uid"]) == (f"okta:user/{ORG}/00u1alice", f"okta:session/{ORG}/102session1")
-    assert row["strength"] == "proven"
-
-
-def test_api_tokens():
-    (row,) = granted(event("system.api_token.create", target=[{"id": "00T1", "type": "Token"}]))
-    assert (row["parent_uid"], row["child_uid"]) == (f"okta:user/{ORG}/00u1alice", f"okta:token/{ORG}/00T1")
-    assert row["strength"] == "proven"
-    bob = {"id": "00u2bob", "type": "User"}
-    (row,) = granted(event("system.api_token.create", target=[{"id": "00T1", "type": "Token"}, bob]))
-    assert (row["principal"], row["strength"]) == (f"okta:user/{ORG}/00u2bob", "asserted")
-
-
-@pytest.mark.parametrize(
-    ("kind", "target", "child"),
-    [
-        ("app.oauth2.token.revoke", TOKEN, f"oauth:token/{ORG}#AT.1"),
-        ("app.oauth2.as.token.revoke", TOKEN, f"oauth:token/{ORG}#AT.1"),
-        ("system.api_token.revoke", {"id": "00T1", "type": "Token"}, f"okta:token/{ORG}/00T1"),
-        ("user.lifecycle.deactivate", {"id": "00u9", "type": "User"}, f"okta:user/{ORG}/00u9"),
-        ("user.lifecycle.suspend", {"id": "00u9", "type": "User"}, f"okta:user/{ORG}/00u9"),
-        ("application.lifecycle.deactivate", {"id": "0oa9", "type": "AppInstance"}, f"oauth:client/{ORG}#0oa9"),
-        ("application.lifecycle.delete", {"id": "0oa9", "type": "AppInstance"}, f"oauth:client/{ORG}#0oa9"),
-        ("user.session.end", ALICE, f"okta:session/{ORG}/102session1"),
-        ("user.session.clear", ALICE, f"okta:session/{ORG}/102session1"),
-    ],
-)
-def test_revocations(kind: str, target: dict[str, Any], child: str):
-    (row,) = granted(event(kind, target=[target]))
-    assert (row["kind"], row["child_uid"], row["mechanism"]) == ("revoke", child, kind)
-
-
-def test_clearing_anothers_sessions_does_not_end_ones_own():
-    assert granted(event("user.session.clear", target=[{"id": "00u9", "type": "User"}])) == []
-    assert granted(event("user.lifecycle.unsuspend", target=[{"id": "00u9", "type": "User"}])) == []
-
-
 def test_a_realm_is_written_as_an_issuer():
     (row,) = granted(event(GRANT, actor=CLIENT, target=[TOKEN]), realm="https://corp.okta.example/")
     assert row["child_uid"] == f"oauth:token/{ORG}#AT.1"
@@ -395,16 +254,6 @@ def test_real_events():
             assert row["time"].isoformat(sep=" ") in (seen["published"] + "000").replace("T", " ").replace("Z", "000")
     assert sum(row["outcome"] == "action" for row in rows) == 33
     assert all(row["child_uid"].startswith("okta:session/") for row in granted(*events))
-
-
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
-KEYS = st.sampled_from(["id", "type", "detailEntry", "expires", "externalSessionId", "detail", "result", "debugData"])
-JSON = st.recursive(
-    SCALARS | st.sampled_from(["SUCCESS", "User", "access_token", "unknown"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=4),
-    max_leaves=8,
-)
-KINDS = st.sampled_from([GRANT, AS_GRANT, "user.session.start", "system.api_token.create", "user.lifecycle.suspend"])
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,56 +1,32 @@
+"""Records in, action columns out."""
+
+from __future__ import annotations
+
 import io
 import json
 import re
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.formats import squid
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN
+from pipelines.formats.format import GRANTS_OUT
 from pipelines.formats.squid import SquidOptions
 from tests.machine import shared
-
-ROOT = Path(__file__).resolve().parents[3]
-SAMPLES = ROOT / "data/samples/squid"
-WORKERTRAIL = (
-    "%ts.%03tu %tS %tr %>a %>p %<la %<lp %Ss/%03>Hs %>st %<st %>sh %<sh %rm %#>ru %#un %ssl::bump_mode"
-    ' %#ssl::>sni %#ssl::>cert_subject "%"{User-Agent}>h" "%"{traceparent}>h" %sn'
+from tests.pipelines.formats.squid_lines import (
+    _MODES,
+    HOSTILE,
+    PARTS,
+    SAMPLES,
+    WORKERTRAIL,
+    _plain,
+    native,
+    one,
+    read,
+    table,
 )
-
-
-def table(lines: list[str]) -> pa.Table:
-    count = len(lines)
-    return pa.table([[str(i) for i in range(count)], ["proxy"] * count, ["egress"] * count, lines], schema=RECORDS_IN)
-
-
-def read(lines: list[str], **options: Any) -> list[dict[str, Any]]:
-    """The rows in the lines' order."""
-    found = squid.actions(table(lines), SquidOptions(**options))
-    assert found.schema == ACTIONS_OUT
-    rows = {int(row["record_id"]): row for row in found.to_pylist()}
-    assert len(rows) == found.num_rows == len(lines)
-    return [rows[i] for i in range(len(lines))]
-
-
-def native(
-    *,
-    url: str = "http://a.example/x",
-    user: str = "svc",
-    method: str = "GET",
-    result: str = "TCP_MISS/200",
-    client: str = "10.0.0.1",
-    tail: str = "HIER_DIRECT/203.0.113.10 text/html",
-) -> str:
-    return f"1767607200.120     42 {client} {result} 1830 {method} {url} {user} {tail}"
-
-
-def one(line: str, **options: Any) -> dict[str, Any]:
-    return read([line], **options)[0]
 
 
 @pytest.mark.parametrize(("name", "logformat"), [("native", None), ("custom", WORKERTRAIL)])
@@ -59,10 +35,6 @@ def test_the_sample_gives_the_expected_actions(name: str, logformat: str | None)
     rows = read(lines, logformat=logformat, authenticated=True)
     told = [{key: _plain(value) for key, value in row.items() if value is not None} for row in rows]
     assert told == json.loads((SAMPLES / f"{name}.expected.json").read_text())
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat(sep=" ", timespec="milliseconds") if isinstance(value, datetime) else value
 
 
 def test_split_gives_a_record_a_line():
@@ -88,74 +60,6 @@ def test_a_native_line():
 
 
 @pytest.mark.parametrize(
-    ("logged", "name"),
-    [
-        ("jane%20doe", "jane doe"),
-        ("j%c3%bcrgen", "jürgen"),
-        ("a%5bb%5d%25", "a[b]%"),
-        (r"corp\\bob", r"corp\bob"),
-        (r"corp\\new", r"corp\new"),
-        ("caf%e9", "caf%e9"),
-    ],
-)
-def test_user_names_are_read_as_the_proxy_knows_them(logged: str, name: str):
-    row = one(native(user=logged))
-    assert row["principal"] == f"proxy:user/egress/{name}"
-    assert (row["dst_host"], row["dst_ip"], row["url_path"]) == ("a.example", "203.0.113.10", "/x")
-
-
-@pytest.mark.parametrize(
-    ("logged", "name", "path"),
-    [
-        ("jane doe", "doe", "/x jane"),
-        ("batch-7 svc", "svc", "/x batch-7"),
-        ("batch-7\tsvc", "svc", "/x batch-7"),
-        ("batch-7 -", None, "/x batch-7"),
-        ("?q batch-7 svc", "svc", "/x "),
-        ("x HIER_DIRECT/192.0.2.1 text/html svc", "svc", "/x x HIER_DIRECT/192.0.2.1 text/html"),
-        ("GET http://evil.example/ root", "root", "/x GET http://evil.example/"),
-    ],
-)
-def test_words_behind_a_url_are_the_callers_but_for_the_last(logged: str, name: str | None, path: str):
-    row = one(native(user=logged), authenticated=True)
-    assert row["principal"] == (name and f"proxy:user/egress/{name}")
-    assert row["identity_strength"] == "asserted"
-    assert (row["dst_host"], row["dst_ip"], row["url_path"]) == ("a.example", "203.0.113.10", path)
-
-
-def test_a_host_ends_at_a_space():
-    row = one(native(url="http://evil.test", user=".good.example/x svc"))
-    assert (row["dst_host"], row["url_path"]) == ("evil.test", "/")
-
-
-@pytest.mark.parametrize(
-    ("logformat", "text", "name", "strength", "host"),
-    [
-        # The URL stands behind the name: the first word is the proxy's.
-        ("%ts %un %ru", "1767607200 svc http://evil.test/ http://a.example/", "svc", "asserted", "evil.test"),
-        ("%ts %un %ru", "1767607200 jane doe http://a.example/", "jane", "asserted", "a.example"),
-        ("%ts %un %ru", "1767607200 svc http://a.example/", "svc", "proven", "a.example"),
-        # It stands on both sides: no word is.
-        ("%ts %ru %un %ru", "1767607200 http://a.example/ x svc http://a.example/ x", None, "asserted", "a.example"),
-        # The URL cannot hold a space, or the name's end is marked.
-        ("%ts %un %#ru", "1767607200 jane doe http://a.example/", "jane doe", "asserted", "a.example"),
-        ("%ts %ru [%un]", "1767607200 http://a.example/ [jane doe]", "jane doe", "proven", "a.example"),
-        ('%ts %ru "%un"', '1767607200 http://a.example/ "jane doe"', "jane doe", "proven", "a.example"),
-        ("%ts %ru %#un", "1767607200 http://a.example/ jane%20doe", "jane doe", "proven", "a.example"),
-    ],
-)
-def test_where_a_name_ends_depends_on_what_marks_it(
-    logformat: str, text: str, name: str | None, strength: str, host: str
-):
-    row = one(text, logformat=logformat, authenticated=True)
-    assert row["principal"] == (name and f"proxy:user/egress/{name}")
-    assert (row["identity_strength"], row["dst_host"]) == (strength, host)
-
-
-_MODES = "%ts.%03tu %Ss/%03>Hs %rm %ru %ssl::bump_mode"
-
-
-@pytest.mark.parametrize(
     ("line", "rank"),
     [
         (native(url="https://a.example/x"), 0),
@@ -174,29 +78,6 @@ def test_what_can_be_inside_of_what(line: str, rank: int | None):
 def test_the_bump_mode_says_whether_a_tunnel_was_opened(mode: str, rank: int | None):
     row = one(f"1767607200.120 TCP_MISS/200 CONNECT a.example:443 {mode}", logformat=_MODES)
     assert row["twin_rank"] == rank
-
-
-def test_a_raw_name_is_not_decoded_into_another():
-    row = one("1767607200.120 %61dmin http://a.example/", logformat="%ts.%03tu %un %ru")
-    assert row["principal"] == "proxy:user/egress/%61dmin"
-    encoded = one("1767607200.120 jane%20doe%25 http://a.example/", logformat="%ts.%03tu %#un %ru")
-    assert encoded["principal"] == "proxy:user/egress/jane doe%"
-
-
-@pytest.mark.parametrize(
-    "tail",
-    [
-        "HIER_DIRECT/203.0.113.10 text/html",
-        "HIER_DIRECT/203.0.113.10   text/html  ",
-        "HIER_DIRECT/203.0.113.10 text/html 902351708.872",
-        r"HIER_DIRECT/203.0.113.10 text/html [X: HIER_NONE/- text/html\r\n] [HTTP/1.1 200 OK\r\n]",
-        "HIER_DIRECT/203.0.113.10 HIER_NONE/-",
-        "TIMEOUT_HIER_DIRECT/203.0.113.10 foo",
-    ],
-)
-def test_what_follows_the_hierarchy_forges_nothing(tail: str):
-    row = one(native(user="-", tail=tail))
-    assert (row["outcome"], row["principal"], row["dst_ip"]) == ("action", None, "203.0.113.10")
 
 
 @pytest.mark.parametrize(
@@ -255,17 +136,6 @@ def test_client_addresses(client: str, address: str | None):
 def test_status(result: str, status: str, code: str | None, error: str | None):
     row = one(native(result=result))
     assert (row["status"], row["status_code"], row["error"]) == (status, code, error)
-
-
-def test_who_is_proven():
-    said = {"authenticated": True}
-    assert one(native(), **said)["identity_strength"] == "proven"
-    assert one(native())["identity_strength"] == "asserted"
-    assert one(native(result="TCP_DENIED/403"), **said)["identity_strength"] == "proven"
-    assert one(native(result="TCP_DENIED/407"), **said)["identity_strength"] == "asserted"
-    assert one(native(user="-"), **said)["identity_strength"] == "asserted"
-    ident = one("1767607200.120 bob http://a.example/", logformat="%ts.%03tu %ui %ru", **said)
-    assert (ident["principal"], ident["identity_strength"]) == ("proxy:user/egress/bob", "asserted")
 
 
 def test_challenges_and_interim_lines_are_skipped():
@@ -413,23 +283,6 @@ def test_a_real_custom_log():
         assert row["src_ip"] == entry["client"]
         assert row["user_agent"].startswith("curl/")
     assert [row["status"] for row in rows] == ["success", "success", "denied"]
-
-
-HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-PARTS = st.sampled_from(
-    [
-        "1767607200.120",
-        "10.0.0.1",
-        "TCP_MISS/200",
-        "99999999999999999999",
-        "-",
-        "http://a/",
-        "%00",
-        "[",
-        "\x1b[2J",
-        "'; DROP TABLE records; --",
-    ]
-)
 
 
 @settings(max_examples=15, deadline=None)
