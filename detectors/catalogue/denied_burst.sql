@@ -1,6 +1,6 @@
 /*---
 id: denied_burst
-version: 1
+version: 2
 title: A burst of refused calls
 description: >
   Within an hour more calls of a worker (or of a principal that nobody is bound to) were refused than three times its
@@ -205,8 +205,10 @@ SELECT
     -- an SDK tries a call three times: who is refused more often per call repeats itself, and does not look around
     CASE WHEN s.tries <= 3 * s.different THEN 'medium' ELSE 'low' END AS severity,
     a.confidence,
-    i.actor || ' was refused ' || CAST(b.worst AS VARCHAR) || ' calls within an hour, at most '
-        || CAST(b.worst_before AS VARCHAR) || ' on any day before; ' || CAST(s.different AS VARCHAR) || ' different, most often '
+    i.actor || ' was refused ' || CAST(b.worst AS VARCHAR) || ' calls within an hour, '
+        || CASE WHEN b.worst_before = 0 THEN 'none on any earlier day that is known'
+                ELSE 'at most ' || CAST(b.worst_before AS VARCHAR) || ' on any day before' END
+        || '; ' || CAST(s.different AS VARCHAR) || ' different, most often '
         || substr(s.most, 1, 120) AS title,
     {
         'expected': 'at most ' || CAST(b.worst_before AS VARCHAR)
