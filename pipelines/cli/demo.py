@@ -22,8 +22,8 @@ from pipelines.alerts.receiver import Receiver
 from pipelines.cli.context import Context, as_json, command_line, console
 from pipelines.cli.run import lines
 from pipelines.report.write import write
-from pipelines.worlds import demo as world
-from pipelines.worlds.scoring import Score, score
+from pipelines.worlds.demo import build as world
+from pipelines.worlds.demo.scoring import Score, score
 
 MARK = ".workertrail-demo"
 REPORT = "report.html"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.worlds import demo
+from pipelines.worlds.demo import build as demo
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
 

@@ -9,9 +9,9 @@ import hashlib
 from collections import defaultdict
 from pathlib import Path
 
-from pipelines.worlds.clock import date_of
-from pipelines.worlds.events import ProxyLine
-from pipelines.worlds.truth import Written
+from pipelines.worlds.demo.clock import date_of
+from pipelines.worlds.demo.events import ProxyLine
+from pipelines.worlds.demo.truth import Written
 
 LOGFORMAT = "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt %>st"
 

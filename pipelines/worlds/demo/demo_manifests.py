@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipelines.worlds.emit_squid import LOGFORMAT
+from pipelines.worlds.demo.emit_squid import LOGFORMAT
 
 MANIFESTS: dict[str, str] = {
     "finance-recon": """\

@@ -5,14 +5,14 @@ Some of them are acted out here; the others lie in the tables of the workers, th
 
 from __future__ import annotations
 
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import MINUTE, moment
-from pipelines.worlds.estate import MAIN, SUPPORT_DESK, Estate, table
-from pipelines.worlds.events import Happenings
-from pipelines.worlds.run import Run
-from pipelines.worlds.steps import Call, Token, Visit, WebIdentity
-from pipelines.worlds.truth import Lookalike
-from pipelines.worlds.workers import KB, RELEASE, SUPPORT
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import MINUTE, moment
+from pipelines.worlds.demo.estate import MAIN, SUPPORT_DESK, Estate, table
+from pipelines.worlds.demo.events import Happenings
+from pipelines.worlds.demo.run import Run
+from pipelines.worlds.demo.steps import Call, Token, Visit, WebIdentity
+from pipelines.worlds.demo.truth import Lookalike
+from pipelines.worlds.demo.workers import KB, RELEASE, SUPPORT
 
 LOOKALIKES: tuple[Lookalike, ...] = (
     Lookalike(

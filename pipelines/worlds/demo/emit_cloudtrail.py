@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from pipelines.worlds.aws_api import APIS, REGION, endpoint, resources_of, service_host
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import HOUR, MINUTE, date_of
-from pipelines.worlds.estate import MAIN
-from pipelines.worlds.events import AwsCall, Caller, Json
-from pipelines.worlds.truth import Written
+from pipelines.worlds.demo.aws_api import APIS, REGION, endpoint, resources_of, service_host
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import HOUR, MINUTE, date_of
+from pipelines.worlds.demo.estate import MAIN
+from pipelines.worlds.demo.events import AwsCall, Caller, Json
+from pipelines.worlds.demo.truth import Written
 
 _TLS = {"tlsVersion": "TLSv1.3", "cipherSuite": "TLS_AES_128_GCM_SHA256"}
 _STEP = 3 * HOUR

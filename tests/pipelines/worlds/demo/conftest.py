@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.worlds import demo
+from pipelines.worlds.demo import build as demo
 
 WEBHOOK = "http://127.0.0.1:1/x?a=b"
 # Written from Squid's manual, not from the emitter: %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt %>st

@@ -16,16 +16,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.worlds import attacks, emit_cloudtrail, emit_okta, emit_squid, lookalikes, people, truth
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import DAY, DAYS, moment
-from pipelines.worlds.demo_manifests import MANIFESTS, SECRET_VARIABLE, config
-from pipelines.worlds.estate import SUPPORT_DESK, Estate
-from pipelines.worlds.events import Caller, Happenings
-from pipelines.worlds.run import Run
-from pipelines.worlds.steps import Routine, WorkerKind
-from pipelines.worlds.truth import Incident
-from pipelines.worlds.workers import KINDS, PROCUREMENT
+from pipelines.worlds.demo import attacks, emit_cloudtrail, emit_okta, emit_squid, lookalikes, people, truth
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import DAY, DAYS, moment
+from pipelines.worlds.demo.demo_manifests import MANIFESTS, SECRET_VARIABLE, config
+from pipelines.worlds.demo.estate import SUPPORT_DESK, Estate
+from pipelines.worlds.demo.events import Caller, Happenings
+from pipelines.worlds.demo.run import Run
+from pipelines.worlds.demo.steps import Routine, WorkerKind
+from pipelines.worlds.demo.truth import Incident
+from pipelines.worlds.demo.workers import KINDS, PROCUREMENT
 
 NEW_KEY_DEPLOYED = moment("2026-03-17 06:00")
 

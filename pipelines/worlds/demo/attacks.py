@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipelines.worlds import okta, sts
-from pipelines.worlds.aws_api import REGION
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import MINUTE, SECOND, moment
-from pipelines.worlds.estate import MAIN, SUPPORT_DESK, Estate, Person, table
-from pipelines.worlds.events import Happenings, Label, Scene, Wire
-from pipelines.worlds.people import CLI, bystander, cloud_call
-from pipelines.worlds.run import Run
-from pipelines.worlds.steps import Call, Token, WebIdentity, WorkerKind
-from pipelines.worlds.truth import Plan
-from pipelines.worlds.workers import FINANCE, KB, MB, PROCUREMENT, RELEASE, RESEARCH, SUPPORT
+from pipelines.worlds.demo import okta, sts
+from pipelines.worlds.demo.aws_api import REGION
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import MINUTE, SECOND, moment
+from pipelines.worlds.demo.estate import MAIN, SUPPORT_DESK, Estate, Person, table
+from pipelines.worlds.demo.events import Happenings, Label, Scene, Wire
+from pipelines.worlds.demo.people import CLI, bystander, cloud_call
+from pipelines.worlds.demo.run import Run
+from pipelines.worlds.demo.steps import Call, Token, WebIdentity, WorkerKind
+from pipelines.worlds.demo.truth import Plan
+from pipelines.worlds.demo.workers import FINANCE, KB, MB, PROCUREMENT, RELEASE, RESEARCH, SUPPORT
 
 SECOND_TRAIL = f"arn:aws:cloudtrail:{REGION}:{MAIN}:trail/regional-audit"
 THIEF = Wire("198.51.100.77", "Boto3/1.34.51 md/Botocore#1.34.51 ua/2.0 os/windows#10 lang/python#3.10.4")

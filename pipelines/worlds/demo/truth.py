@@ -16,8 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.worlds.clock import date_of
-from pipelines.worlds.events import Json, Label
+from pipelines.worlds.demo.clock import date_of
+from pipelines.worlds.demo.events import Json, Label
 
 _COLUMNS: dict[str, pa.DataType] = {
     "format": pa.string(),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pipelines.worlds import okta, sts
-from pipelines.worlds.aws_api import APIS, endpoint, region_of, request_of
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import DAY, SECOND, date_of, start_of
-from pipelines.worlds.estate import MAIN, OKTA_ORG, Estate, Person, egress, server_address
-from pipelines.worlds.events import AwsCall, Caller, Happenings, Label, ProxyLine, Scene, Wire
-from pipelines.worlds.steps import Call, Chain, Range, Step, Token, Visit, WebIdentity, WorkerKind
+from pipelines.worlds.demo import okta, sts
+from pipelines.worlds.demo.aws_api import APIS, endpoint, region_of, request_of
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import DAY, SECOND, date_of, start_of
+from pipelines.worlds.demo.estate import MAIN, OKTA_ORG, Estate, Person, egress, server_address
+from pipelines.worlds.demo.events import AwsCall, Caller, Happenings, Label, ProxyLine, Scene, Wire
+from pipelines.worlds.demo.steps import Call, Chain, Range, Step, Token, Visit, WebIdentity, WorkerKind
 
 SHARED_PROXY_USER = "svc-agents"
 THROTTLES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.worlds.events import Json
+from pipelines.worlds.demo.events import Json
 
 REGION = "eu-west-1"
 GLOBAL_REGION = "us-east-1"

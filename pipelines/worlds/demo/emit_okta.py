@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from pipelines.worlds.clock import date_of
-from pipelines.worlds.events import Json, OktaEvent, Party
-from pipelines.worlds.truth import Written
+from pipelines.worlds.demo.clock import date_of
+from pipelines.worlds.demo.events import Json, OktaEvent, Party
+from pipelines.worlds.demo.truth import Written
 
 _PLACE = {
     "city": "Berlin",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.worlds.chance import Chance
+from pipelines.worlds.demo.chance import Chance
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.worlds.clock import Rhythm
+from pipelines.worlds.demo.clock import Rhythm
 
 Range = tuple[int, int]
 ONCE: Range = (1, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipelines.worlds.chance import Chance
+from pipelines.worlds.demo.chance import Chance
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = 35

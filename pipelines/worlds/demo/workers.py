@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipelines.worlds.clock import Arrivals, Cron
-from pipelines.worlds.estate import GITHUB_ISSUER, MAIN, OKTA_ISSUER, queue, repository, secret, table
-from pipelines.worlds.steps import Call, Chain, Routine, Token, Visit, WebIdentity, WorkerKind
+from pipelines.worlds.demo.clock import Arrivals, Cron
+from pipelines.worlds.demo.estate import GITHUB_ISSUER, MAIN, OKTA_ISSUER, queue, repository, secret, table
+from pipelines.worlds.demo.steps import Call, Chain, Routine, Token, Visit, WebIdentity, WorkerKind
 
 KB = 1_000
 MB = 1_000_000

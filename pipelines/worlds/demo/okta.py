@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipelines.worlds.clock import HOUR, date_of
-from pipelines.worlds.estate import OKTA_SERVER, Person
-from pipelines.worlds.events import Json, OktaEvent, Party, Scene
+from pipelines.worlds.demo.clock import HOUR, date_of
+from pipelines.worlds.demo.estate import OKTA_SERVER, Person
+from pipelines.worlds.demo.events import Json, OktaEvent, Party, Scene
 
 CLIENT_CREDENTIALS = "client_credentials"
 ON_BEHALF = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from pipelines.worlds.aws_api import REGION
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import moment
-from pipelines.worlds.events import Caller, Party, Role
+from pipelines.worlds.demo.aws_api import REGION
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import moment
+from pipelines.worlds.demo.events import Caller, Party, Role
 
 MAIN = "111122223333"
 PARTNER = "444455556666"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.worlds import okta, sts
-from pipelines.worlds.aws_api import region_of, request_of
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import DAYS, HOUR, MINUTE, SECOND, is_weekend, moment, start_of
-from pipelines.worlds.estate import (
+from pipelines.worlds.demo import okta, sts
+from pipelines.worlds.demo.aws_api import region_of, request_of
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import DAYS, HOUR, MINUTE, SECOND, is_weekend, moment, start_of
+from pipelines.worlds.demo.estate import (
     ADMINISTRATOR,
     PEOPLE,
     Estate,
@@ -16,7 +16,7 @@ from pipelines.worlds.estate import (
     egress,
     server_address,
 )
-from pipelines.worlds.events import NOBODY, AwsCall, Caller, Happenings, ProxyLine, Scene, Wire
+from pipelines.worlds.demo.events import NOBODY, AwsCall, Caller, Happenings, ProxyLine, Scene, Wire
 
 BROWSER = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipelines.worlds.aws_api import REGION
-from pipelines.worlds.chance import Chance
-from pipelines.worlds.clock import HOUR, SECOND, date_of
-from pipelines.worlds.estate import MAIN, provider_arn
-from pipelines.worlds.events import AwsCall, Caller, Json, Label, Role, Scene, Wire
+from pipelines.worlds.demo.aws_api import REGION
+from pipelines.worlds.demo.chance import Chance
+from pipelines.worlds.demo.clock import HOUR, SECOND, date_of
+from pipelines.worlds.demo.estate import MAIN, provider_arn
+from pipelines.worlds.demo.events import AwsCall, Caller, Json, Label, Role, Scene, Wire
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -1,0 +1,1 @@
+"""The demo world: small, fixed and told event by event."""
