@@ -8,10 +8,13 @@ import os
 import random
 import resource
 import subprocess
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 RECORDS_AN_OBJECT = 2_000
+RUNS_AT_ONCE, CALLS_A_RUN = 20, 1_000
+"""Sessions whose calls are mixed, and how many calls they make together before others follow (50 each)."""
 ACCOUNT = "111122223333"
 SERVICES = [
     ("s3", "GetObject"),
@@ -26,13 +29,13 @@ AGENT = "[aws-sdk-java/2.31.9 md/io#sync md/http#Apache ua/2.1 os/Linux#6.1 lang
 def event(dice: random.Random, number: int) -> dict[str, object]:
     """A CloudTrail event as assumed roles write it, some 1.6 kB long."""
     service, name = dice.choice(SERVICES)
-    role, session = f"worker-{dice.randrange(40)}", f"run-{dice.randrange(10_000)}"
-    key = f"ASIA{dice.getrandbits(80):020X}"[:20]
+    run = number // CALLS_A_RUN * RUNS_AT_ONCE + dice.randrange(RUNS_AT_ONCE)
+    role, session, key = f"worker-{run % 40}", f"run-{run}", f"ASIA{run:016X}"
     bucket, item = f"reports-{dice.randrange(30)}", f"cases/2026/{dice.randrange(10**6)}/export-{number}.parquet"
     response = (
         {
             "credentials": {
-                "accessKeyId": key,
+                "accessKeyId": f"ASIA{dice.getrandbits(64):016X}",
                 "sessionToken": f"{dice.getrandbits(1600):x}",
                 "expiration": "Mar 2, 2026",
             }
@@ -75,7 +78,7 @@ def event(dice: random.Random, number: int) -> dict[str, object]:
             "bytesTransferredOut": dice.randrange(10**6),
         },
         "requestID": f"{dice.getrandbits(64):016X}",
-        "eventID": str(dice.getrandbits(128)),
+        "eventID": str(uuid.UUID(int=dice.getrandbits(128), version=4)),
         "readOnly": True,
         "resources": [
             {"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{bucket}/{item}"},

@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 RECORDS_A_COMMIT = 100_000
 """Stage (a) commits whole objects up to about so many records at a time (the design allows a million)."""
 
+THREADS_A_COMMIT = 1
+"""A batch is too small to be parted: with two threads stage (a) took 1.4 times the CPU (`benchmarks.ingest`)."""
+
 Progress = Callable[[str], None]
 
 
@@ -177,7 +180,7 @@ def _batches(objects: Iterator[PulledObject]) -> Iterator[list[PulledObject]]:
 def _commit_batch(what: Plan, batch: Sequence[PulledObject]) -> Counts:
     readable = [item for item in batch if item.error is None]
     parsed = parse(what.settings.sources, readable)
-    with what.lake.writing() as writer:
+    with what.lake.writing(threads=THREADS_A_COMMIT) as writer:
         counts = ingest.commit(writer, parsed, run_id=what.run_id, now=utc_now())
     for item in readable:
         if item.spool_file is not None:

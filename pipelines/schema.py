@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 
 TEXT = "VARCHAR"
 TEXTS = "VARCHAR[]"
@@ -95,7 +95,6 @@ RECORDS = Table(
         "outcome": TEXT,
         "reason": TEXT,
     },
-    by_day_of="ingested_at",
 )
 
 ACTIONS = Table(

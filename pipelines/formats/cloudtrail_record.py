@@ -16,9 +16,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
+from pipelines.formats import one_batch
 from pipelines.identifiers import Sql
 
 
@@ -126,7 +126,8 @@ MACROS = (
 
 _UNWRAPPED = """
 SELECT record_id,
-    CASE WHEN contains(raw, '"CloudTrailEvent"') OR contains(raw, '"detail-type"')
+    CASE WHEN starts_with(raw, '{"eventVersion":') THEN raw
+         WHEN contains(raw, '"CloudTrailEvent"') OR contains(raw, '"detail-type"')
          THEN CASE WHEN json_valid(raw)
                    THEN coalesce(json_extract_string(raw, '$.CloudTrailEvent'),
                                  CASE WHEN json_exists(raw, '$."detail-type"')
@@ -137,13 +138,14 @@ FROM records
 """
 """One row a record: the text of the record inside its container."""
 
-_CHECKED = "SELECT record_id, text, coalesce(json_valid(text), false) AS valid FROM unwrapped"
-"""One row a record: whether its text is JSON at all."""
+_READ = f"SELECT record_id, text, TRY(from_json(text, '{json.dumps(_RECORD)}')) AS e FROM unwrapped"
+"""One row a record: its parts as a structure; null where its text is no JSON, or JSON's null."""
 
-_SHAPED = f"""
-SELECT record_id, valid, CASE WHEN valid THEN starts_with(text, '{{') OR json_type(text) = 'OBJECT' END AS is_object,
-    CASE WHEN valid THEN from_json(text, '{json.dumps(_RECORD)}') END AS e
-FROM checked
+_SHAPED = """
+SELECT record_id, CASE WHEN e IS NULL THEN coalesce(json_valid(text), false) ELSE true END AS valid,
+    CASE WHEN e IS NULL THEN false WHEN starts_with(text, '{') THEN true ELSE json_type(text) = 'OBJECT' END
+        AS is_object, e
+FROM read
 """
 """One row a record: its parts as a structure, whose parts are all null where the text is no JSON object."""
 
@@ -309,7 +311,7 @@ FROM named
 
 _STEPS = {
     "unwrapped": _UNWRAPPED,
-    "checked": _CHECKED,
+    "read": _READ,
     "shaped": _SHAPED,
     "plain": _PLAIN,
     "fields": _FIELDS,
@@ -320,16 +322,16 @@ _STEPS = {
 }
 
 
-def query(records: pa.Table, select: str, steps: dict[str, str], where: str = "true") -> pa.Table:
-    """The rows of `select` over `events`: one row for each of `records` (RECORDS_IN) that `where` holds for.
+def query(records: pa.Table, select: str, steps: dict[str, str]) -> pa.Table:
+    """The rows of `select` over `events`: one row for each of `records` (RECORDS_IN).
 
     `steps` are further named steps on the way, in order. Nothing in a record can make this fail: what
     cannot be read has a `reason` and nulls.
     """
-    with duckdb.connect() as connection:
-        connection.register("all_records", records)
+    with one_batch.connect() as connection:
+        connection.register("records", records)
         for macro in MACROS:
             connection.execute(f"CREATE TEMP MACRO {macro}")
-        wanted = {"records": f"SELECT record_id, raw FROM all_records WHERE {where}", **_STEPS, **steps}
+        wanted = {**_STEPS, **steps}
         named = ", ".join(f"{name} AS ({step})" for name, step in wanted.items())
         return connection.execute(f"WITH {named} {select}").to_arrow_table()

@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import duckdb
 import pyarrow as pa
 
-from pipelines.formats import okta_grants, okta_sql
+from pipelines.formats import okta_grants, okta_sql, one_batch
 from pipelines.formats.addresses import addresses
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
 from pipelines.formats.splitting import json_values
@@ -31,7 +30,7 @@ def split(stream: BinaryIO, at_rest: bool, options: Options) -> Iterator[Split]:
 
 def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     """RECORDS_IN to ACTIONS_OUT: one row a record; times are UTC, the org is the realm."""
-    with duckdb.connect() as connection:
+    with one_batch.connect() as connection:
         okta_sql.read(connection, records)
         found = connection.execute(okta_sql.actions_sql()).to_arrow_table()
     column = found.column_names.index("src_ip")
@@ -40,7 +39,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     """RECORDS_IN to GRANTS_OUT: tokens and sessions issued and ended, users and clients switched off."""
-    with duckdb.connect() as connection:
+    with one_batch.connect() as connection:
         okta_sql.read(connection, records, only_telling=True)
         return rows(okta_grants.grants(connection), GRANTS_OUT)
 

@@ -133,6 +133,7 @@ _PASSES = 4
 
 _NONCE = secrets.token_hex(8)
 _OPEN, _MIDDLE, _CLOSE = (f"\0{name}{_NONCE}\0" for name in "omc")
+_MARKED_DONE = rf"{_OPEN}([^\x00]*){_MIDDLE}hmac:[0-9a-f]{{32}}{_CLOSE}"
 """Marks around a match and its group. Logs cannot hold them: they are made anew in each process."""
 
 
@@ -144,28 +145,33 @@ def redact(raw: Strings, key: bytes, patterns: Sequence[Secret], *, spaced: bool
     once more changes nothing. `spaced` says that fields are told apart by spaces (see `General`). Where
     the group's text stands several times within a match, the last is meant.
     """
-    texts = pl.Series(raw)
     search = _search(tuple(pattern.pattern for pattern in patterns), spaced)
+    texts = pl.Series(raw)
     rows = pl.repeat(value=False, n=len(texts), eager=True)
     for hint in [*_HINTS, *search.own]:
         rows |= texts.str.contains(hint).fill_null(value=False)
-    numbers = rows.arg_true()
-    once = texts.gather(numbers)
-    for _ in range(_PASSES):
-        marked = once.str.replace_all(search.whole, search.marks)
-        found = once != marked
-        numbers = numbers.filter(found)
-        if numbers.is_empty():
+    if not rows.any():
+        return raw
+    suspects = texts.filter(rows)
+    redacted = suspects.clone()
+    numbers = pl.arange(len(suspects), eager=True)
+    for passed in range(_PASSES):
+        before = redacted.gather(numbers)
+        marked = before.str.replace_all(search.whole, search.marks)
+        found = before != (_without_done(marked) if passed else marked)
+        if not found.any():
             break
-        before = once.filter(found)
-        written = [_written(text, key) for text in marked.filter(found).to_list()]
-        once = pl.Series(written, dtype=pl.String)
-        changed = before != once
-        numbers, once = numbers.filter(changed), once.filter(changed)
-        texts = texts.scatter(numbers, once)
-    was = pl.Series(raw)
-    changed = (was != texts).fill_null(value=False)
-    return replaced(raw, changed.to_numpy(), texts.filter(changed).to_list()) if changed.any() else raw
+        after = pl.Series([_written(text, key) for text in marked.filter(found).to_list()], dtype=pl.String)
+        changed = before.filter(found) != after
+        numbers = numbers.filter(found).filter(changed)
+        redacted = redacted.scatter(numbers, after.filter(changed))
+    changed = suspects != redacted
+    return replaced(raw, rows.scatter(rows.arg_true(), changed), redacted.filter(changed)) if changed.any() else raw
+
+
+def _without_done(marked: pl.Series) -> pl.Series:
+    """The marks around what is replaced already taken away: most texts of a second pass hold no others."""
+    return marked.str.replace_all(_MARKED_DONE, "$1")
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import duckdb
 import pyarrow as pa
 from pydantic import field_validator
 
+from pipelines.formats import one_batch
 from pipelines.formats.addresses import addresses, hosts
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
 from pipelines.formats.splitting import lines
@@ -50,7 +50,7 @@ def split(stream: BinaryIO, at_rest: bool, options: SquidOptions) -> Iterator[Sp
 
 def actions(records: pa.Table, options: SquidOptions) -> pa.Table:
     """Squid lines (RECORDS_IN) as OCSF HTTP Activity (ACTIONS_OUT); times are UTC, sizes bytes."""
-    with duckdb.connect() as connection:
+    with one_batch.connect() as connection:
         connection.register("records", records)
         found = connection.execute(actions_sql(compiled(options.logformat), options.authenticated)).to_arrow_table()
     for column, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,12 +60,12 @@ def mend_surrogates(raw: Strings) -> Strings:
     if len(rows) == 0:
         return raw
     mended = [mend_surrogate(text or "") for text in raw.take(rows).to_pylist()]
-    return replaced(raw, suspects.to_numpy(), mended)
+    return replaced(raw, suspects, pl.Series(mended, dtype=pl.String))
 
 
-def replaced(raw: Strings, rows: npt.NDArray[np.bool_], texts: list[str]) -> Strings:
+def replaced(raw: Strings, rows: pl.Series, texts: pl.Series) -> Strings:
     """`raw` with `texts`, one after the other, in the rows that the mask `rows` picks."""
-    return cast(Strings, pc.replace_with_mask(raw, pa.array(rows), pa.array(texts, raw.type)))
+    return cast(Strings, pc.replace_with_mask(raw, rows.to_arrow(), texts.to_arrow().cast(raw.type)))
 
 
 def mend_surrogate(text: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines import schema
 from pipelines.ingest import deeds, identify
@@ -82,7 +83,11 @@ def stage_row(writer: Writer, run_id: str, stage: str, now: datetime, inputs_sha
 
 
 def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, places: Mapping[int, Place], now: datetime) -> None:
-    """Hand the batch to the engine: batch_objects, batch_records, batch_actions, batch_grants, batch_clock."""
+    """Hand the batch to the engine: batch_objects, batch_clock, and of the objects that are new batch_records (with
+    what their formats made of them), batch_raw, batch_actions and batch_grants.
+
+    What is wide is not copied: the engine reads batch_raw and batch_actions where they lie.
+    """
     chosen = [(index, parsed.objects[index], place) for index, place in places.items()]
     engine.let(
         "batch_objects",
@@ -101,15 +106,29 @@ def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, places: Mapp
         ),
     )
     engine.let("batch_clock", pa.table({"ingested_at": pa.array([now], pa.timestamp("us"))}))
-    for name, table in (("records", parsed.records), ("actions", parsed.actions), ("grants", parsed.grants)):
-        writer.connection.register(f"_{name}", table)
-        where = (
-            "object_index IN (SELECT object_index FROM batch_objects WHERE NOT is_copy)"
-            if name == "records"
-            else "record_id IN (SELECT record_id FROM batch_records)"
-        )
-        engine.let(f"batch_{name}", f"SELECT * FROM _{name} WHERE {where}")
-        writer.connection.unregister(f"_{name}")
+    fresh = _of_new_objects(parsed, {index for index, _, place in chosen if not place.is_copy})
+    writer.connection.register("batch_raw", fresh.records)
+    writer.connection.register("batch_actions", fresh.actions)
+    engine.let(
+        "batch_records",
+        """
+        SELECT r.record_id, r.source, r.realm, r.format, r.object_index, r.object_uid, r.object_sha256, r.byte_start,
+               r.ordinal, r.content_sha256, r.reason, a.outcome AS told_outcome, a.reason AS told_reason, a.native_id,
+               a.id_scope
+        FROM batch_raw AS r LEFT JOIN batch_actions AS a ON a.record_id = r.record_id
+        """,
+    )
+    engine.let("batch_grants", fresh.grants)
+
+
+def _of_new_objects(parsed: Parsed, fresh: set[int]) -> Parsed:
+    """What was read from some of the batch's objects."""
+    if len(fresh) == len(parsed.objects):
+        return parsed
+    records = parsed.records.filter(pc.is_in(parsed.records["object_index"], pa.array(sorted(fresh), pa.int64())))
+    ids = records["record_id"].combine_chunks()
+    actions, grants = (table.filter(pc.is_in(table["record_id"], ids)) for table in (parsed.actions, parsed.grants))
+    return replace(parsed, records=records, actions=actions, grants=grants)
 
 
 def _counts_by_object(engine: DuckDBEngine) -> dict[int, dict[str, int]]:
@@ -131,16 +150,15 @@ def _counts_by_object(engine: DuckDBEngine) -> dict[int, dict[str, int]]:
 def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
     """Append what is new, and mend the few stored rows that it changes."""
     connection = writer.connection
-    actions = ", ".join(f'"{name}"' for name in schema.ACTIONS.columns)
+    told = {name: f"{'n' if name in identify.NEW_ACTIONS else 'a'}.{name}" for name in schema.ACTIONS.columns}
+    told["is_primary"] = "n.is_primary AND coalesce(p.is_primary, true)"
     connection.execute(
         f"""
-        INSERT INTO lake.actions ({actions})
-        SELECT {
-            actions.replace('"is_primary"', "n.is_primary AND coalesce(p.is_primary, true)").replace(
-                '"action_uid"', "n.action_uid"
-            )
-        }
-        FROM new_actions AS n LEFT JOIN primaries AS p ON p.action_uid = n.action_uid
+        INSERT INTO lake.actions ({", ".join(told)})
+        SELECT {", ".join(told.values())}
+        FROM batch_actions AS a
+        JOIN new_actions AS n ON n.record_id = a.record_id
+        LEFT JOIN primaries AS p ON p.action_uid = n.action_uid
         """
     )
     connection.execute(
@@ -148,8 +166,11 @@ def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
         INSERT INTO lake.records (record_id, source, format, object_uid, object_sha256, byte_start, ordinal,
                                   content_sha256, ingested_at, raw, outcome, reason)
         SELECT r.record_id, r.source, r.format, r.object_uid, r.object_sha256, r.byte_start, r.ordinal,
-               r.content_sha256, c.ingested_at, r.raw, f.outcome, f.reason
-        FROM batch_records AS r JOIN fates AS f ON f.record_id = r.record_id CROSS JOIN batch_clock AS c
+               r.content_sha256, c.ingested_at, t.raw, f.outcome, f.reason
+        FROM batch_raw AS t
+        JOIN batch_records AS r ON r.record_id = t.record_id
+        JOIN fates AS f ON f.record_id = t.record_id
+        CROSS JOIN batch_clock AS c
         """
     )
     _move_stored_grants(writer)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from detectors.engine import Engine
 
+READS = (
+    "record_id", "time", "duration_ms", "src_ip", "principal", "dst_host", "dst_port", "bytes_out", "bytes_in",
+    "twin_uid", "twin_rank", "category", "credential_uid", "session_uid", "session_name", "identity_strength",
+)  # fmt: skip
+"""The columns of actions that are read here, besides those that `identify` makes."""
+
 
 def settle(engine: Engine) -> None:
     """From `new_actions`, `renamed` and the lake make `primaries`: action_uid (as renamed), is_primary of what changes.

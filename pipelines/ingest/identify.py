@@ -9,17 +9,18 @@ import pyarrow as pa
 
 from detectors.engine import Engine
 from pipelines import schema
+from pipelines.ingest import deeds
 from pipelines.ingest.content import CANONICAL, canonical
 
 CONFLICT = "another record of this id has other content"
 
 
 def identify(engine: Engine) -> None:
-    """From batch_objects, batch_records and batch_actions make `fates`, `renamed` and `new_actions`.
+    """From batch_objects, batch_records, batch_raw and batch_actions make `fates`, `renamed` and `new_actions`.
 
     `fates`: record_id, outcome, reason, action_uid (of the action that the record became or repeats).
     `renamed`: action_uid, new_uid, flag of stored actions whose uid goes to another copy.
-    `new_actions`: rows of the actions table.
+    `new_actions`: rows of the actions table, of their columns NEW_ACTIONS.
     """
     occurrences(engine)
     named(engine)
@@ -38,9 +39,8 @@ def occurrences(engine: Engine) -> None:
         SELECT r.record_id, r.content_sha256, r.source, r.ordinal, r.object_uid, o.object_uri, o.generation,
                o.byte_start
         FROM batch_records AS r
-        JOIN batch_actions AS a ON a.record_id = r.record_id
         JOIN batch_objects AS o ON o.object_index = r.object_index
-        WHERE a.outcome = 'action' AND a.native_id IS NULL
+        WHERE r.told_outcome = 'action' AND r.native_id IS NULL
         """,
     )
     _lines_before(engine)
@@ -109,18 +109,17 @@ def named(engine: Engine) -> None:
     engine.let(
         "named",
         """
-        SELECT a.record_id,
+        SELECT r.record_id,
                r.content_sha256,
                r.object_index * 1000000000 + r.ordinal AS place,
                r.format || ':' || CASE
-                   WHEN a.native_id IS NULL
+                   WHEN r.native_id IS NULL
                    THEN r.realm || ':' || substr(r.content_sha256, 1, 32) || '#' || CAST(n.occurrence AS VARCHAR)
-                   WHEN a.id_scope = 'world' THEN a.native_id
-                   ELSE r.realm || ':' || a.native_id END AS event_uid
-        FROM batch_actions AS a
-        JOIN batch_records AS r ON r.record_id = a.record_id
-        LEFT JOIN occurrences AS n ON n.record_id = a.record_id
-        WHERE a.outcome = 'action'
+                   WHEN r.id_scope = 'world' THEN r.native_id
+                   ELSE r.realm || ':' || r.native_id END AS event_uid
+        FROM batch_records AS r
+        LEFT JOIN occurrences AS n ON n.record_id = r.record_id
+        WHERE r.told_outcome = 'action'
         """,
     )
 
@@ -155,7 +154,7 @@ def contents(engine: Engine) -> None:
         """
         SELECT record_id, raw FROM records WHERE record_id IN (SELECT record_id FROM spellings)
         UNION ALL
-        SELECT record_id, raw FROM batch_records WHERE record_id IN (SELECT record_id FROM spellings)
+        SELECT record_id, raw FROM batch_raw WHERE record_id IN (SELECT record_id FROM spellings)
         """,
     )
     engine.each("contents", "spelled", canonical, CANONICAL)
@@ -194,16 +193,15 @@ def fates(engine: Engine) -> None:
         "fates",
         """
         SELECT r.record_id,
-               CASE WHEN r.reason IS NOT NULL OR a.outcome IS NULL THEN 'error'
-                    WHEN a.outcome <> 'action' THEN a.outcome
+               CASE WHEN r.reason IS NOT NULL OR r.told_outcome IS NULL THEN 'error'
+                    WHEN r.told_outcome <> 'action' THEN r.told_outcome
                     WHEN k.is_first THEN 'action' ELSE 'duplicate' END AS outcome,
                CASE WHEN r.reason IS NOT NULL THEN r.reason
-                    WHEN a.outcome IS NULL THEN 'the format gave no row for this record'
-                    WHEN a.outcome <> 'action' THEN a.reason
+                    WHEN r.told_outcome IS NULL THEN 'the format gave no row for this record'
+                    WHEN r.told_outcome <> 'action' THEN r.told_reason
                     WHEN NOT k.is_first THEN 'tells again of ' || k.action_uid ELSE k.flag END AS reason,
                k.action_uid
         FROM batch_records AS r
-        LEFT JOIN batch_actions AS a ON a.record_id = r.record_id
         LEFT JOIN ranked AS k ON k.record_id = r.record_id AND k.stored_uid IS NULL
         """,
     )
@@ -221,10 +219,13 @@ _FROM_HERE = {
     "flag": "k.flag",
 }
 
+NEW_ACTIONS = (*_FROM_HERE, *deeds.READS)
+"""The columns of `new_actions`."""
+
 
 def new_actions(engine: Engine) -> None:
-    """The rows that the batch adds to `actions`; twins are settled afterwards."""
-    columns = ", ".join(f'{_FROM_HERE.get(name, f"a.{name}")} AS "{name}"' for name in schema.ACTIONS.columns)
+    """The rows that the batch adds to `actions`, with what deeds are settled by; the rest waits in batch_actions."""
+    columns = ", ".join(f'{_FROM_HERE.get(name, f"a.{name}")} AS "{name}"' for name in NEW_ACTIONS)
     engine.let(
         "new_actions",
         f"""

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
-import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
 from pipelines.lake.duckdb_engine import ROWS_A_BATCH
+from pipelines.pull import spool
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
 
 _ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
+
+_ODD = r"\\u(?:0000|[dD][89a-fA-F])|\x00"
+"""What `_mended` replaces: looked for once, since hardly a log holds any of it."""
 
 FIRST_TIME, LAST_TIME = datetime(1970, 1, 1), datetime(2200, 1, 1)
 """Manifests can speak of no other times."""
@@ -59,8 +59,7 @@ class Parsed:
 def parse(sources: Sequence[Source], objects: Sequence[PulledObject]) -> Parsed:
     """Parse spooled objects with their sources' formats."""
     by_name = {source.name: source for source in sources}
-    with duckdb.connect() as connection:
-        records = _spooled(connection, objects, by_name)
+    records = _spooled(objects, by_name)
     actions, grants = [_ACTIONS.empty_table()], [GRANTS_OUT.empty_table()]
     for name in sorted({item.source for item in objects}):
         told, given = parse_records(by_name[name], _readable(records, name))
@@ -115,6 +114,8 @@ def _mended(records: pa.Table) -> pa.Table:
 
     DuckLake cannot commit a list of texts that holds a NUL.
     """
+    if not pl.Series(records["raw"]).str.contains(_ODD).any():
+        return records
     at = records.column_names.index("raw")
     raw = text.mend_surrogates(cast(pa.StringArray, records["raw"].combine_chunks()))
     for nul, shown in (("\\u0000", "\\ufffd"), ("\x00", "\ufffd")):
@@ -123,34 +124,29 @@ def _mended(records: pa.Table) -> pa.Table:
     return records.set_column(at, "raw", raw)
 
 
-def _spooled(
-    connection: duckdb.DuckDBPyConnection, objects: Sequence[PulledObject], sources: Mapping[str, Source]
-) -> pa.Table:
+def _spooled(objects: Sequence[PulledObject], sources: Mapping[str, Source]) -> pa.Table:
     """The records of all spool files, each with its object and its source."""
-    spools = [(index, item) for index, item in enumerate(objects) if item.spool_file is not None]
-    if not spools:
-        return _SPOOLED.empty_table()
-    owners = [sources[item.source] for _, item in spools]
-    # Each file is read by its name: DuckDB's reader would take a wildcard in it for one.
-    tables = [pq.read_table(cast(Path, item.spool_file)) for _, item in spools]
-    rows_of = pa.array(np.repeat([index for index, _ in spools], [table.num_rows for table in tables]), pa.int64())
-    columns: dict[str, pa.Array[Any]] = {
-        "object_index": pa.array([index for index, _ in spools], pa.int64()),
-        "object_uid": pa.array([item.uid for _, item in spools], pa.string()),
-        "object_sha256": pa.array([item.object_sha256 for _, item in spools], pa.string()),
-        "byte_start": pa.array([item.byte_start for _, item in spools], pa.int64()),
-        "source": pa.array([owner.name for owner in owners], pa.string()),
-        "realm": pa.array([owner.realm for owner in owners], pa.string()),
-        "format": pa.array([owner.format.name for owner in owners], pa.string()),
+    tables = [_SPOOLED.empty_table()]
+    for index, item in enumerate(objects):
+        if item.spool_file is not None:
+            tables.append(_of_object(spool.read(item.spool_file), index, item, sources[item.source]))
+    # A format is called once with many rows, not once for each small object.
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _of_object(spooled: pa.Table, index: int, item: PulledObject, source: Source) -> pa.Table:
+    """The records of one object, as _SPOOLED."""
+    known: dict[str, Any] = {
+        "source": source.name,
+        "realm": source.realm,
+        "format": source.format.name,
+        "object_index": index,
+        "object_uid": item.uid,
+        "object_sha256": item.object_sha256,
+        "byte_start": item.byte_start,
     }
-    connection.register("spool_files", pa.table(columns))
-    connection.register("spooled_rows", pa.concat_tables(tables).append_column("object_index", rows_of))
-    told = connection.execute(
-        """
-        SELECT f.object_uid || '-' || CAST(r.ordinal AS VARCHAR) AS record_id,
-               f.source, f.realm, r.raw, f.format, f.object_index, f.object_uid, f.object_sha256, f.byte_start,
-               r.ordinal, r.content_sha256, r.reason
-        FROM spooled_rows AS r JOIN spool_files AS f ON f.object_index = r.object_index
-        """
-    ).to_arrow_table()
-    return told.select(_SPOOLED.names).cast(_SPOOLED)
+    columns = {name: pa.repeat(pa.scalar(known[name], _SPOOLED.field(name).type), spooled.num_rows) for name in known}
+    columns |= {name: spooled[name] for name in spooled.column_names}
+    record_ids = f"{item.uid}-" + pl.Series(spooled["ordinal"]).cast(pl.String)
+    columns["record_id"] = record_ids.to_arrow().cast(pa.string())
+    return pa.table([columns[name] for name in _SPOOLED.names], schema=_SPOOLED)

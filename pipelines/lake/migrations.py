@@ -75,7 +75,16 @@ def _own_names(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _own_names)
+def _cheaper_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Version 3: zstd, which halves files against snappy in less time; records unpartitioned, since a commit's all
+    have one ingested_at, and parting them copies every text once more.
+    """
+    connection.execute("ALTER TABLE lake.records RESET PARTITIONED BY")
+    for option, value in (("parquet_compression", "zstd"), ("parquet_compression_level", "1")):
+        connection.execute(f"CALL lake.set_option('{option}', '{value}')")
+
+
+STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_create, _own_names, _cheaper_files)
 """STEPS[n] brings a lake of version n to version n + 1; the views are made anew with the last one."""
 
 

@@ -45,12 +45,15 @@ class Lake:
         return self.catalog.parent / "delivery.lock"
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self, threads: int | None = None) -> Iterator[Writer]:
         """The one writer: takes the lock, then opens its connection; commits at the end, or rolls all back.
 
+        `threads` bounds how many the engine works with (null: one a core).
         Raises LakeError where the lock is not had within ten minutes or the catalog cannot be opened.
         """
         with self.maintaining() as connection:
+            if threads is not None:
+                connection.execute(f"SET threads = {int(threads)}")
             connection.execute("BEGIN")
             writer = Writer(connection, current_snapshot(connection))
             yield writer

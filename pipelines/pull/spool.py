@@ -1,4 +1,7 @@
-"""Records on their way into the lake: one Parquet file an object, for its owner alone."""
+"""Records on their way into the lake: one Arrow file an object, for its owner alone.
+
+It lives no longer than the batch that it belongs to, so nothing is spent on compressing it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.formats import secrets, text
 from pipelines.formats.format import Secret
@@ -38,7 +40,7 @@ class Spool:
         self._key = key
         self._patterns = patterns
         self._spaced = spaced
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: pa.RecordBatchFileWriter | None = None
         self.path: Path | None = None
         self.records = 0
         self.errors = 0
@@ -76,22 +78,20 @@ class Spool:
             self.path.unlink(missing_ok=True)
             self.path = None
 
-    def _open(self) -> pq.ParquetWriter:
+    def _open(self) -> pa.RecordBatchFileWriter:
         if self._writer is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            self.path = self._folder / f"{random.token_hex(16)}.parquet"
+            self.path = self._folder / f"{random.token_hex(16)}.arrow"
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            self._writer = pq.ParquetWriter(
-                self.path,
-                SPOOLED,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=False,
-                write_statistics=False,
-                store_schema=False,
-            )
+            self._writer = pa.ipc.new_file(str(self.path), SPOOLED)
         return self._writer
+
+
+def read(path: Path) -> pa.Table:
+    """What a Spool wrote: SPOOLED, mapped into memory and not copied; the file may be removed meanwhile."""
+    with pa.memory_map(str(path)) as mapped:
+        return pa.ipc.open_file(mapped).read_all()
 
 
 def content_sha256(records: pa.LargeBinaryArray) -> pa.StringArray:

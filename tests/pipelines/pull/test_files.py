@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from pipelines.formats.secrets import mark
 from pipelines.formats.splitting import json_values, lines
 from pipelines.pull.checkpoints import Checkpoints
 from pipelines.pull.files import PulledObject, find, pull
+from pipelines.pull.spool import read
 from pipelines.settings import Source
 
 NOW = datetime(2026, 3, 1, 12)
@@ -70,11 +70,11 @@ class Place:
 
 
 def table(objects: list[PulledObject]) -> pa.Table:
-    return pa.concat_tables([pq.read_table(item.spool_file) for item in objects if item.spool_file])
+    return pa.concat_tables([read(item.spool_file) for item in objects if item.spool_file])
 
 
 def texts(objects: list[PulledObject]) -> list[str]:
-    return [text for item in objects if item.spool_file for text in pq.read_table(item.spool_file)["raw"].to_pylist()]
+    return [text for item in objects if item.spool_file for text in read(item.spool_file)["raw"].to_pylist()]
 
 
 @pytest.fixture
