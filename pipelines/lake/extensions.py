@@ -25,6 +25,10 @@ def extension_file(name: str) -> Path:
     return file
 
 
+THREADS: int | None = None
+"""With how many threads a connection works; null: one a core. Over small tables they mostly wait for each other."""
+
+
 def connect() -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's extensions, UTC, and no way to fetch others."""
     connection = duckdb.connect(
@@ -36,5 +40,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     )
     for name in LOCKED:
         connection.load_extension(str(extension_file(name)))
+    if THREADS is not None:
+        connection.execute(f"SET threads = {THREADS}")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
