@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: install demo test lint types format lock pictures clean
+.PHONY: install demo test lint types format lock pictures evaluate clean
 .DEFAULT_GOAL := install
 
 install: .venv/.installed        ## install into .venv; leaves .venv/bin/workertrail
@@ -29,6 +29,9 @@ lock: .venv/.installed-dev       ## pin every dependency anew, with hashes (need
 
 pictures: .venv/.installed-dev   ## make the README's pictures anew (needs Debian's Chromium)
 	scripts/pictures
+
+evaluate: .venv/.installed       ## measure attribution and detection over the reporting seeds; writes docs/measured.md
+	scripts/evaluate
 
 clean:                           ## remove the installation and all state
 	rm -rf .venv data/lake data/dagster data/demo

@@ -265,11 +265,14 @@ def _explanation(epoch: Epoch, hit: Flagged, breaches: int, days_before: int, co
 
 
 def _evidence(acts: pl.DataFrame, named: list[str]) -> pl.DataFrame:
-    """The actions that make up the named features, those that carry most of them first in the cut; by time."""
+    """The actions that make up the named features, those that carry most of them first in the cut; by time.
+
+    Where the features are unusual for being so low, no action carries any, and all actions are the evidence.
+    """
     flags = sorted({features.BY_NAME[name].carried_by for name in named} - {"acts"})
     telling = acts.with_columns(carried=pl.sum_horizontal(pl.col(flag).cast(pl.Int32) for flag in flags or ["acts"]))
     return (
-        telling.filter(pl.col("carried") > 0)
+        telling.filter((pl.col("carried") > 0) | (pl.col("carried").max() == 0))
         .with_columns(pl.col("bytes_out").fill_null(-1))
         .sort("carried", "bytes_out", "time", "action_uid", descending=[True, True, False, False])
         .head(MAX_EVIDENCE)

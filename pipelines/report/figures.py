@@ -53,7 +53,7 @@ def strengths(table: pa.Table) -> Any:
     """Stacked bars of (source, strength, actions): how strongly each source's actions are attributed."""
     rows = table.to_pylist()
     sources = sorted({row["source"] for row in rows}, reverse=True)
-    figure = go.Figure(layout=_layout(ROW * len(sources) + 90, barmode="stack", showlegend=True))
+    figure = go.Figure(layout=layout(ROW * len(sources) + 90, barmode="stack", showlegend=True))
     for strength, (colour, pattern) in STRENGTHS.items():
         counts = {row["source"]: row["actions"] for row in rows if row["strength"] == strength}
         if counts:
@@ -76,7 +76,7 @@ def strengths(table: pa.Table) -> Any:
 def findings_by_day(table: pa.Table, selection: Selection) -> Any:
     """Stacked bars of (day, severity, findings)."""
     rows = table.to_pylist()
-    figure = go.Figure(layout=_layout(240, barmode="stack", showlegend=True))
+    figure = go.Figure(layout=layout(240, barmode="stack", showlegend=True))
     for severity, (colour, pattern) in SEVERITIES.items():
         own = [row for row in rows if row["severity"] == severity]
         if own:
@@ -102,7 +102,7 @@ def worker_days(table: pa.Table) -> Any:
     rows = table.to_pylist()
     days = sorted({row["day"] for row in rows})
     calls = {(row["day"], row["hour"]): row["calls"] for row in rows}
-    figure = go.Figure(layout=_layout(300))
+    figure = go.Figure(layout=layout(300))
     figure.add_heatmap(
         x=[day.isoformat() for day in days],
         y=list(range(24)),
@@ -138,7 +138,7 @@ def _mark_outside(figure: Any, rows: list[dict[str, Any]]) -> None:
 def level(table: pa.Table, measure: str, at_most: float, selection: Selection) -> Any:
     """Bars of (bin, held): the fullest window of each bin; the limit is the dashed line, and what is over it red."""
     rows = table.to_pylist()
-    figure = go.Figure(layout=_layout(210, barmode="overlay"))
+    figure = go.Figure(layout=layout(210, barmode="overlay"))
     for name, colour, pattern, above in (("within", BLUE, "", False), ("over", RED, "/", True)):
         own = [row for row in rows if (row["held"] > at_most) is above]
         if own:
@@ -179,7 +179,7 @@ def chain(points: pa.Table, hops: pa.Table) -> Any:
     reach = max(end - start, SHORTEST)
     placed = [hop for hop in hops.to_pylist() if hop["time"] is not None]
     named = [*([CREDENTIALS] if placed else []), *(literal(lane, 40) for lane in lanes)]
-    figure = go.Figure(layout=_layout(ROW * len(named) + 110, showlegend=True, hovermode="closest"))
+    figure = go.Figure(layout=layout(ROW * len(named) + 110, showlegend=True, hovermode="closest"))
     near = [hop for hop in placed if hop["time"] >= start - reach]
     far = [hop for hop in placed if hop["time"] < start - reach]
     _hops(figure, "credential hop", "diamond", near, [hop["time"] for hop in near])
@@ -267,7 +267,7 @@ def seen(table: pa.Table, step_hours: int) -> Any:
     """A heat map of (source, bin, seen, late): hours in which a source told something of a worker."""
     rows = table.to_pylist()
     sources = sorted({row["source"] for row in rows}, reverse=True)
-    figure = go.Figure(layout=_layout(ROW * len(sources) + 90))
+    figure = go.Figure(layout=layout(ROW * len(sources) + 90))
     figure.add_heatmap(
         x=[_minute(row["bin"]) for row in rows],
         y=[literal(row["source"]) for row in rows],
@@ -292,7 +292,8 @@ def _minute(time: datetime) -> str:
     return time.isoformat(sep=" ", timespec="minutes")
 
 
-def _layout(height: int, **more: Any) -> dict[str, Any]:
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """What all figures have in common: a height in pixels, and the page's paper and ink."""
     return {
         "template": None,
         "height": height,

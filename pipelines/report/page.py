@@ -42,8 +42,8 @@ def environment() -> Environment:
     return made
 
 
-def render(contents: Mapping[str, Any]) -> str:
-    """The whole page as text; `contents` is what `pipelines.report.contents` gathers."""
+def render(contents: Mapping[str, Any], template: str = "report.html") -> str:
+    """The whole page as text; `contents` is what the template names (`pipelines.report.contents` for the report)."""
     scripts = {"plotly": get_plotlyjs(), "own": _asset("report.js")}
     style = _asset("report.css")
     for name, script in scripts.items():
@@ -63,7 +63,7 @@ def render(contents: Mapping[str, Any]) -> str:
     )
     return (
         environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             **contents,
             mark=MARK,

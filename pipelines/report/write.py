@@ -73,7 +73,7 @@ def write(
         contents = gather(DuckDBEngine(connection), sources, period, bounds or Bounds(), origin)
     progress("writing")
     text = render({"it": contents})
-    size = _replace(out, text)
+    size = replace(out, text)
     return Written(
         file=out,
         bytes=size,
@@ -97,7 +97,7 @@ def _again(out: Path, selection: Selection, snapshot: int, now: datetime, config
     return shlex.join(parts)
 
 
-def _replace(out: Path, text: str) -> int:
+def replace(out: Path, text: str) -> int:
     """Write beside `out`, for the owner alone, then take its place; how many bytes."""
     content = text.encode("utf-8", errors="replace")
     handle, name = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent)

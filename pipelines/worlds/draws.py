@@ -7,11 +7,13 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 Draws = np.random.Generator
 _BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HEX = b"0123456789abcdef"
+_PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 
 
 def draws(seed: int, *branch: str | int) -> Draws:
@@ -27,13 +29,17 @@ def sizes(stream: Draws, least: float, most: float, count: int) -> npt.NDArray[n
 
 def spelled(stream: Draws, letters: bytes, length: int, count: int, prefix: str = "") -> pl.Series:
     """`count` words of `length` of the letters, each behind `prefix`."""
-    picked = np.frombuffer(letters, np.uint8)[stream.integers(0, len(letters), (count, length))]
-    words = np.ascontiguousarray(picked).view(f"S{length}").ravel()
-    return (
-        pl.Series(words.astype(f"U{length}"), dtype=pl.String).str.replace("^", prefix)
-        if prefix
-        else pl.Series(words.astype(f"U{length}"), dtype=pl.String)
-    )
+    picked = np.frombuffer(letters, np.uint8)[stream.integers(0, len(letters), (count, length), np.uint8)]
+    head = np.frombuffer(prefix.encode(), np.uint8)
+    return _words(np.hstack([np.broadcast_to(head, (count, len(head))), picked]) if prefix else picked)
+
+
+def _words(letters: npt.NDArray[np.uint8]) -> pl.Series:
+    """A row of ASCII letters a word, without a Python object a word."""
+    count, length = letters.shape
+    ends = pa.py_buffer((np.arange(count + 1, dtype=np.int64) * length).tobytes())
+    text = pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(np.ascontiguousarray(letters).tobytes()))
+    return pl.Series(text, dtype=pl.String)
 
 
 def hexes(stream: Draws, length: int, count: int) -> pl.Series:
@@ -53,13 +59,11 @@ def aws_ids(stream: Draws, prefix: str, count: int) -> pl.Series:
 
 def uuids(stream: Draws, count: int) -> pl.Series:
     """Random UUIDs (version 4)."""
-    text = pl.DataFrame({"h": hexes(stream, 32, count)})["h"]
-    variant = pl.Series(np.array(list("89ab"))[stream.integers(0, 4, count)], dtype=pl.String)
-    return pl.select(
-        pl.concat_str(
-            [
-                text.str.slice(0, 8), pl.lit("-"), text.str.slice(8, 4), pl.lit("-4"), text.str.slice(13, 3),
-                pl.lit("-"), variant, text.str.slice(17, 3), pl.lit("-"), text.str.slice(20, 12),
-            ]
-        )
-    ).to_series()  # fmt: skip
+    drawn = np.frombuffer(stream.bytes(16 * count), np.uint8)
+    digits = _PAIRS[drawn].view(np.uint8).reshape(count, 32)
+    text = np.full((count, 36), ord("-"), np.uint8)
+    for into, since, until in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):
+        text[:, into : into + until - since] = digits[:, since:until]
+    text[:, 14] = ord("4")
+    text[:, 19] = np.frombuffer(b"89ab", np.uint8)[drawn.reshape(count, 16)[:, 8] & 3]
+    return _words(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Use:
     bytes_in: tuple[int, int] = (0, 0)
     is_data: bool = False
     read_only: bool = True
+    second: bool = False
+    """Made under the role that the run takes on from its first: of another account, or one that people use too."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,14 @@ class Worker:
     bytes_out_an_hour: int | None = None
     denied_an_hour: int | None = None
     approvals: tuple[str, ...] = ()
+    """`service:operation` of what somebody must approve first; in scope, and benign life never does it."""
+    borrows: tuple[Role, ...] = ()
+    """Roles that it takes on and that people use too: no identities of its own."""
+    purpose: str = ""
+    team: str = ""
+    networks: tuple[str, ...] = ()
+    started_by: str | None = None
+    """The worker whose runs start this one's, by AssumeRole; such a worker has no other way to begin."""
 
     def agent_on(self, day: int) -> str:
         return [agent for since, agent in self.agents if since <= day][-1]
@@ -130,6 +141,11 @@ class Estate:
     shared_proxy_user: str
     buckets: tuple[str, ...] = ()
     extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scale: float = 1.0
+    """Benign life of workers against their kinds as written: the factor of `Stage.scale`."""
+    people_scale: float = 1.0
+    first_date: date = date(2026, 1, 5)
+    """The world's first day."""
 
     def worker(self, name: str) -> Worker:
         return next(worker for worker in self.workers if worker.name == name)

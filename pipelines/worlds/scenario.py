@@ -45,6 +45,9 @@ class Lookalike:
     name: str
     act: Callable[[Stage], Happenings]
     why_benign: str
+    suits: Callable[[Worker], bool] | None = None
+    """Where it can be played, if that differs from where the attack can."""
+    days: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,5 @@ class Scenario:
     lookalikes: tuple[Lookalike, ...]
     days: int = 1
     """How many days it lasts at most, so that it ends within the world."""
+    measure: Literal["events", "bytes_out", "bytes_in"] = "events"
+    """What grows with the intensity: how many events it has, or how many bytes its requests and calls carry."""

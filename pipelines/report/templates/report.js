@@ -5,6 +5,7 @@
   const sections = [...main.querySelectorAll(":scope > section")];
   const links = [...document.querySelectorAll("nav a")];
   const severities = ["critical", "high", "medium", "low", "info"];
+  const brand = document.title;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
   // Figures take their paper and ink from the page, so that they follow its theme.
@@ -82,7 +83,7 @@
       open(target, true);
     }
     const heading = section.querySelector("h1");
-    document.title = `${heading.textContent} \u2013 WorkerTrail report`;
+    document.title = `${heading.textContent} \u2013 ${brand}`;
     if (target === section || !section.contains(target)) window.scrollTo(0, 0); else target.scrollIntoView();
     if (shownOnce && target === section) { heading.tabIndex = -1; heading.focus({ preventScroll: true }); }
     shownOnce = true;

@@ -1,0 +1,1 @@
+"""Attribution and detection measured against a world's truth. Nothing else in the product reads `truth/`."""
