@@ -18,7 +18,7 @@ from pipelines.pull import spool
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
 
-_ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
+_ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string()))
 
 _ODD = r"\\u(?:0000|[dD][89a-fA-F])|\x00"
 """What `_mended` replaces: looked for once, since hardly a log holds any of it."""
@@ -76,15 +76,16 @@ def _readable(records: pa.Table, source: str) -> pa.Table:
 
 
 def parse_records(source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The actions (ACTIONS_OUT with id_scope and category) and grants of one source's records (RECORDS_IN).
+    """The actions (ACTIONS_OUT with id_scope) and grants of one source's records (RECORDS_IN).
 
     The work is record-local, and is done batch by batch: what `each` of an engine would call with.
     """
     batches = [_mended(pa.Table.from_batches([batch])) for batch in records.to_batches(ROWS_A_BATCH)]
     told = pa.concat_tables([ACTIONS_OUT.empty_table(), *(_actions(source, batch) for batch in batches)])
     given = pa.concat_tables([GRANTS_OUT.empty_table(), *(_grants(source, batch) for batch in batches)])
-    for name, value in (("id_scope", source.format.id_scope), ("category", source.format.category)):
-        told = told.append_column(name, pa.repeat(pa.scalar(value, pa.string()), told.num_rows))
+    told = told.append_column("id_scope", pa.repeat(pa.scalar(source.format.id_scope, pa.string()), told.num_rows))
+    own = pl.Series(told["category"]).fill_null(source.format.category).to_arrow().cast(pa.string())
+    told = told.set_column(told.column_names.index("category"), "category", own)
     return told.cast(_ACTIONS), given
 
 
