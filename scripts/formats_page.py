@@ -71,10 +71,15 @@ def outcome(one: Sample, read: list[tuple[bytes, str | None]]) -> Outcome:
     )  # fmt: skip
 
 
+_OF_FILE: dict[Path, Outcome] = {}
+
+
 def of_file(one: Sample) -> Outcome:
-    """What a format makes of one file."""
-    with one.file.open("rb") as stream:
-        return outcome(one, pieces(one, stream))
+    """What a format makes of one file; each file is read once."""
+    if one.file not in _OF_FILE:
+        with one.file.open("rb") as stream:
+            _OF_FILE[one.file] = outcome(one, pieces(one, stream))
+    return _OF_FILE[one.file]
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,10 @@ def told(name: str) -> Told:
     title, *rest = text.split("\n\n")
     found = {}
     for paragraph in rest:
-        start, colon, said = paragraph.partition(":")
-        start = "Sources" if start == "Source" else start
-        if colon and start in PARAGRAPHS:
-            found[start] = " ".join(said.split())
+        begun = re.match(r"(Proves|Cannot see|Source)s?\b[:,] ", paragraph)
+        if begun:
+            name = "Sources" if begun[1] == "Source" else begun[1]
+            found[name] = " ".join(paragraph[begun.end() :].split())
     return Told(" ".join(title.split()), found)
 
 
@@ -239,15 +244,12 @@ def _real(name: str, logs: str, options: dict[str, Any], read: Callable[[], Iter
     plain = all_formats()[name]
     given = plain.options.model_validate(options)
     one = Sample(FOLDER / name, plain.of(given), given)
-    total, reasons = NOTHING, Counter[str]()
-    for content in read():
-        split = pieces(one, io.BytesIO(content))
-        total += outcome(one, split)
-        raws = [raw.decode(errors="replace") for raw, reason in split if reason is None]
-        acts = one.format.actions(table(raws), one.options)
-        ends = zip(acts["outcome"].to_pylist(), acts["reason"].to_pylist(), strict=True)
-        reasons.update(f"{reason}" for end, reason in ends if end != "action")
-        reasons.update(reason for _, reason in split if reason is not None)
+    read_all = [piece for content in read() for piece in pieces(one, io.BytesIO(content))]
+    total = outcome(one, read_all)
+    raws = [raw.decode(errors="replace") for raw, reason in read_all if reason is None]
+    reasons = Counter(one.format.actions(table(raws), one.options)["reason"].to_pylist())
+    reasons.update(reason for _, reason in read_all)
+    del reasons[None]
     said = "; ".join(f"{number} x {_short(reason)}" for reason, number in sorted(reasons.items()))
     numbers = astuple(total)[:-1]
     return Real(name, logs, *numbers, filled=len(total.filled), reasons=said)
@@ -277,8 +279,8 @@ def real_logs() -> Iterator[str]:
     yield "## Real logs\n"
     yield "Logs that nobody on this project wrote, which tests read where they lie beside the repository; they are no"
     yield "part of it. `scripts/formats-page --measure` writes these figures, and a test compares them with the logs."
-    yield "Events of panther-analysis are another product's test cases: many are cut down to the few keys that its rules"
-    yield "read. A reason stands with the number of its records.\n"
+    yield "Events of panther-analysis are another product's test cases: many are cut down to the few keys that its"
+    yield "rules read. A reason stands with the number of its records.\n"
     yield "| format | logs | records | actions | skipped | errors | filled | issued | ended | not actions, and why |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in stored():

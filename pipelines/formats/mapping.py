@@ -8,8 +8,8 @@ Cannot see: what the mapping does not name. A scope line that states such a dime
 the verdict says `unseen`. JSON within JSON text is not opened, a CSV cell holds no line break, and a local time in the
 hour that the clock goes back is taken as one of the two. A URL's password is no part of it, and its query is dropped.
 
-Sources: RFC 4180 (CSV), RFC 3339 and strptime (times), RFC 3986 (URLs), RE2's syntax (patterns); the mapping's keys are
-those of pipelines/formats/mapping_layout.py. In the lake the format is called `mapping:NAME` after the mapping's name.
+Sources: RFC 4180 (CSV), RFC 3339 and strptime (times), RFC 3986 (URLs), RE2's syntax (patterns); docs/mapping.md tells
+the mapping's keys. In the lake the format is called `mapping:NAME` after the mapping's name.
 """
 
 from __future__ import annotations

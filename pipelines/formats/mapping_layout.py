@@ -64,7 +64,7 @@ class Value(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: Any) -> Any:
-        return {"from": given} if isinstance(given, str) else given
+        return {"from": given} if isinstance(given, str | list) else given
 
 
 class Id(_Strict):

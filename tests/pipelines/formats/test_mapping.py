@@ -8,17 +8,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.located import Problems
+from pipelines.detect import provide
 from pipelines.formats import mapping
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT
 from pipelines.formats.mapping import MappingOptions
 from pipelines.formats.mapping_checks import load
 from pipelines.formats.mapping_layout import Layout
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.settings import Source
 from pipelines.settings import load as load_settings
 from tests.pipelines.formats.samples import FOLDER, expected, records, sample, table, told
 
@@ -348,3 +352,12 @@ def test_two_hundred_columns_are_no_burden():
     line = ",".join([T, *['"a,b"'] * 198, "end"])
     assert row(line, **shape, columns={"error": "c199"})["error"] == "end"
     assert isinstance(mapping.actions(table([]), options()), pa.Table)
+
+
+def test_scope_knows_what_a_mapping_shows():
+    """What it does not show is unseen; of the plain format `mapping` everything could be."""
+    one = sample(FOLDER / "mapping" / "gateway.log")
+    engine = DuckDBEngine(duckdb.connect())
+    engine.let("observes", provide._observes([Source("gw", one.format, "corp", "*", FOLDER, one.options, False)]))
+    seen = engine.query("SELECT \"column\" FROM observes WHERE format = 'mapping:gateway'")["column"].to_pylist()
+    assert set(seen) == one.format.observes
