@@ -7,6 +7,8 @@ from sqlglot import expressions as exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from pipelines.lake.spark_sql import MendedSpark, Unmendable, unknown_functions
+
 BANNED_FUNCTIONS = {
     "EPOCH_US": "passes through unchanged",
     "HASH": "passes through unchanged",
@@ -35,9 +37,12 @@ def spark(sql: str) -> str:
         raise NotPortable("is not one SELECT")
     tree = statements[0]
     _refuse_banned(sql, tree)
+    unknown = unknown_functions(tree)
+    if unknown:
+        raise NotPortable(f"{', '.join(sorted(unknown))} has no counterpart that is known")
     try:
-        return tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE)
-    except SqlglotError as error:
+        return tree.sql(dialect=MendedSpark, unsupported_level=ErrorLevel.RAISE)
+    except (SqlglotError, Unmendable) as error:
         raise NotPortable(f"does not render: {error}") from error
 
 
