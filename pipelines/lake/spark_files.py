@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -115,15 +116,24 @@ def register(
         written = sorted(folder.rglob("*.parquet"))
     else:
         written = write(frame, folder)
-    home = lake.data / "main" / table.name
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file in written:
         if not _rows(connection, file):
             continue
+        home = lake.data / "main" / table.name / _day_folder(file)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept = home / f"spark-{uuid.uuid4()}.parquet"
         shutil.move(file, kept)
         kept.chmod(0o600)
         connection.execute(f"CALL ducklake_add_data_files('lake', {literal(table.name)}, {literal(str(kept))})")
+
+
+def _day_folder(file: Path) -> Path:
+    """The folder of a file's day, named as DuckLake names it: it reads the partition from there and nowhere else."""
+    prefix = f"{DAY}="
+    if not file.parent.name.startswith(prefix):
+        return Path()
+    day = date.fromisoformat(file.parent.name.removeprefix(prefix))
+    return Path(f"year={day.year}", f"month={day.month}", f"day={day.day}")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, file: Path) -> int:

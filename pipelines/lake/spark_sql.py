@@ -109,12 +109,12 @@ def _filter(sql: Sql, node: exp.Filter) -> str:
 def _bracket(sql: Sql, node: exp.Bracket) -> str:
     """A place outside the list: null in DuckDB, an error in Spark; sqlglot renders it for Spark without ANSI."""
     at = node.expressions[0]
-    if isinstance(at, exp.Slice) or _text(at) is not None:
-        msg = "a slice or a key in brackets has no counterpart; write list_slice or a struct's field"
+    place = _number(at)
+    if place is None:
+        msg = "what stands in brackets must be a number; write list_slice or a struct's field"
         raise Unmendable(msg)
-    # The parser counts from 0 already where the place is a number.
-    place = f"{sql.sql(at)} + 1" if node.args.get("offset") != 1 else str(sql.sql(at))
-    return f"try_element_at({sql.sql(node, 'this')}, NULLIF({place}, 0))"
+    # The parser has made it count from 0.
+    return f"try_element_at({sql.sql(node, 'this')}, {place + 1})" if place + 1 else "NULL"
 
 
 def _array_contains(sql: Sql, node: exp.ArrayContains) -> str:
@@ -268,7 +268,8 @@ def _cast(sql: Sql, node: exp.Cast) -> str:
 
 def _like(name: str) -> Callable[[Sql, exp.Expr], str]:
     def rendered(sql: Sql, node: exp.Expr) -> str:
-        plain = f"{sql.sql(node, 'this')} {name} {sql.sql(node, 'expression')}"
+        said = f"NOT {name}" if node.args.get("negate") else name
+        plain = f"{sql.sql(node, 'this')} {said} {sql.sql(node, 'expression')}"
         return plain if isinstance(node.parent, exp.Escape) else f"{plain} ESCAPE {_NO_ESCAPE}"
 
     return rendered
