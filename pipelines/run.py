@@ -32,8 +32,8 @@ from pipelines.formats import secrets
 from pipelines.ingest import commit as ingest
 from pipelines.ingest.commit import Counts
 from pipelines.ingest.parse import parse
-from pipelines.lake.confine import Room, confine
 from pipelines.lake.configured import engines
+from pipelines.lake.confine import Room, confine
 from pipelines.lake.engines import Engines
 from pipelines.lake.store import Lake, Writer, current_snapshot, flush, prepare_folders
 from pipelines.pull import files

@@ -29,6 +29,19 @@ class NotPortable(Exception):
 
 def spark(sql: str) -> str:
     """The Spark SQL of a DuckDB SELECT. Raises NotPortable for what does not parse, render, or is banned."""
+    return render(portable(sql))
+
+
+def render(tree: exp.Query) -> str:
+    """The Spark SQL of a query that `portable` has passed, or of a part of it."""
+    try:
+        return tree.sql(dialect=MendedSpark, unsupported_level=ErrorLevel.RAISE, comments=False)
+    except (SqlglotError, Unmendable) as error:
+        raise NotPortable(f"does not render: {error}") from error
+
+
+def portable(sql: str) -> exp.Query:
+    """A DuckDB SELECT, parsed. Raises NotPortable for what does not parse or is banned."""
     try:
         statements = sqlglot.parse(sql, read="duckdb")
     except SqlglotError as error:
@@ -40,10 +53,7 @@ def spark(sql: str) -> str:
     unknown = unknown_functions(tree)
     if unknown:
         raise NotPortable(f"{', '.join(sorted(unknown))} has no counterpart that is known")
-    try:
-        return tree.sql(dialect=MendedSpark, unsupported_level=ErrorLevel.RAISE)
-    except (SqlglotError, Unmendable) as error:
-        raise NotPortable(f"does not render: {error}") from error
+    return tree
 
 
 def _refuse_banned(sql: str, tree: exp.Query) -> None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-import sqlglot
 from sqlglot import exp
 
 from pipelines import schema as tables
@@ -23,6 +22,7 @@ from pipelines.lake import dialect, spark_files, spark_session
 from pipelines.lake.engines import EngineError, TooLong
 from pipelines.lake.spark_files import LakeFiles
 from pipelines.lake.spark_session import Spark
+from pipelines.lake.spark_steps import steps
 from pipelines.lake.store import Lake, literal
 
 if TYPE_CHECKING:
@@ -95,10 +95,14 @@ class SparkEngine:
             spark_files.register(self.lake, self.files.connection, table, frame, self.scratch / str(uuid.uuid4()))
 
     def _run(self, sql: str) -> DataFrame:
-        rendered, names = _rendered(sql)
-        for name in names:
-            self._provide(name)
-        return self.files.session.sql(rendered)
+        for name, rendered, read in _rendered(sql):
+            for table in read:
+                self._provide(table)
+            frame = self.files.session.sql(rendered)
+            if name is None:
+                return frame
+            self._keep(name, frame)
+        raise AssertionError
 
     def _provide(self, name: str) -> None:
         """Name a table of the lake when a text first asks for it; what was made here comes first."""
@@ -187,15 +191,31 @@ class SparkEngines:
             file.unlink(missing_ok=True)
 
 
+_STEP = "step of "
+"""How the names of intermediate results begin: no text can name a table so by chance."""
+
+
+class _Rendered(NamedTuple):
+    """A step in Spark SQL, its name (null: the last), and the bare names that it reads."""
+
+    name: str | None
+    sql: str
+    reads: frozenset[str]
+
+
 @lru_cache(maxsize=1_000)
-def _rendered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """The Spark SQL of a text, and the bare names of the tables that it reads. Raises NotPortable."""
-    rendered = dialect.spark(sql)
-    found = list(sqlglot.parse_one(sql, read="duckdb").find_all(exp.Table))
-    if any(table.args.get("db") or not isinstance(table.this, exp.Identifier) for table in found):
+def _rendered(sql: str) -> tuple[_Rendered, ...]:
+    """The steps of a text. Raises NotPortable."""
+    tree = dialect.portable(sql)
+    if any(table.args.get("db") or not isinstance(table.this, exp.Identifier) for table in tree.find_all(exp.Table)):
         msg = "reads something other than a named table"
         raise dialect.NotPortable(msg)
-    return rendered, tuple(dict.fromkeys(table.name for table in found))
+    return tuple(
+        _Rendered(
+            step.name, dialect.render(step.query), frozenset(table.name for table in step.query.find_all(exp.Table))
+        )
+        for step in steps(tree, _STEP)
+    )
 
 
 def _mapped(frame: DataFrame, function: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> DataFrame:

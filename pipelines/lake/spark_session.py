@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -82,7 +83,7 @@ def session(how: Spark) -> SparkSession:
 def is_lost(running: SparkSession) -> bool:
     """Whether Spark has stopped: its master gave the application up, or the JVM is gone."""
     with _quiet():
-        return bool(running.sparkContext._jsc.sc().isStopped())  # noqa: SLF001
+        return bool(running.sparkContext._jsc.sc().isStopped())
     return True
 
 
@@ -91,7 +92,7 @@ def _quiet() -> Iterator[None]:
     """What is asked of a JVM that may be gone."""
     try:
         yield
-    except Exception:  # noqa: S110  # Py4J raises many kinds
+    except Exception:  # Py4J raises many kinds
         pass
 
 
@@ -110,6 +111,7 @@ def _start(how: Spark) -> SparkSession:
     builder = SparkSession.builder.master(how.master)
     for key, value in {**DEFAULTS, **_of_place(how), **how.conf, **SEMANTICS}.items():
         builder = builder.config(key, value)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # pyspark tells of errors that it raises
     try:
         running = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as error:
@@ -165,7 +167,7 @@ def _need_java() -> None:
 
 def _need_master(master: str) -> None:
     """A standalone master that nobody listens at would be tried for minutes."""
-    match = re.fullmatch(r"spark://(.+):(\d+)", master.split(",")[0])
+    match = re.fullmatch(r"spark://(.+):(\d+)", master.split(",", maxsplit=1)[0])
     if match is None:
         return
     try:
@@ -179,7 +181,7 @@ def _need_executor(running: SparkSession, master: str) -> None:
     until = time.monotonic() + EXECUTOR_WAIT_SECONDS
     while time.monotonic() < until:
         with _quiet():
-            context: Any = running.sparkContext._jsc.sc()  # noqa: SLF001
+            context: Any = running.sparkContext._jsc.sc()
             if context.getExecutorMemoryStatus().size() > 1:  # the driver counts as one
                 return
         if is_lost(running):

@@ -170,7 +170,9 @@ def _window(sql: Sql, node: exp.Window) -> str:
     alias = node.args.get("alias")
     if alias is None or node.args.get("partition_by") or node.args.get("order"):
         return str(Spark.Generator.window_sql(sql, node))
-    return f"{sql.sql(node, 'this')} OVER ({sql.sql(alias)})" if node.arg_key != "windows" else str(sql.window_sql(node))
+    return (
+        f"{sql.sql(node, 'this')} OVER ({sql.sql(alias)})" if node.arg_key != "windows" else str(sql.window_sql(node))
+    )
 
 
 def _pattern(sql: Sql, node: exp.Expr, options: str = "") -> str:
@@ -285,7 +287,9 @@ def _upper(sql: Sql, node: exp.Upper) -> str:
     value = sql.sql(node, "this")
     seen = f"'[{_SEVERAL}]'"
     changed = f"translate(letter, '{''.join(_ONE)}', '{''.join(_ONE.values())}')"
-    letters = f"transform(split({value}, ''), letter -> CASE WHEN letter RLIKE {seen} THEN {changed} ELSE upper(letter) END)"
+    letters = (
+        f"transform(split({value}, ''), letter -> CASE WHEN letter RLIKE {seen} THEN {changed} ELSE upper(letter) END)"
+    )
     return f"CASE WHEN {value} RLIKE {seen} THEN array_join({letters}, '') ELSE upper({value}) END"
 
 
