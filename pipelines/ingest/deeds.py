@@ -92,7 +92,7 @@ def acting(engine: Engine) -> None:
 
 
 def acting_anew(engine: Engine) -> None:
-    """The same from all actions, as they will be when `renamed` is carried out, and from nothing that was told before."""
+    """The same from all actions, as they are when `renamed` is carried out, and from nothing that was told before."""
     columns = "credential_uid, session_uid, principal, identity_strength, session_name, action_uid, time, flag"
     engine.let(
         "every_action",

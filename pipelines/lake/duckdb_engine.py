@@ -120,7 +120,7 @@ class DuckDBEngines:
         scratch: Path,
         table: pa.Table,
         function: Callable[[pa.Table], pa.Table],
-        given: pa.Schema,  # noqa: ARG002
+        given: pa.Schema,
     ) -> pa.Table:
         batches = (function(pa.Table.from_batches([batch])) for batch in table.to_batches(ROWS_A_BATCH))
         return pa.concat_tables([given.empty_table(), *batches])

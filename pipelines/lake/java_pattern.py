@@ -32,22 +32,23 @@ def java_pattern(pattern: str, *, folded: bool = False) -> str:
 
 def _next(pattern: str, at: int) -> tuple[str, int]:
     """What stands at a place outside brackets, and where it ends."""
-    if pattern.startswith("\\Q", at):
-        end = pattern.find("\\E", at)
-        end = len(pattern) if end < 0 else end + 2
-        return pattern[at:end], end
     sign = pattern[at]
     if sign == "\\":
-        return _escaped(pattern, at, inside=False)
+        return _quotation(pattern, at) if pattern.startswith("\\Q", at) else _escaped(pattern, at, inside=False)
     if sign == "[":
         return _brackets(pattern, at)
-    if sign == "$":
-        return r"\z", at + 1  # Java's `$` also matches before a line feed at the end
     if sign == "(":
         return _opening(pattern, at)
     if sign == "{" and not re.match(r"\{\d+(,\d*)?\}", pattern[at:]):
         return r"\{", at + 1
-    return sign, at + 1
+    # Java's `$` also matches before a line feed at the end.
+    return (r"\z" if sign == "$" else sign), at + 1
+
+
+def _quotation(pattern: str, at: int) -> tuple[str, int]:
+    end = pattern.find("\\E", at)
+    end = len(pattern) if end < 0 else end + 2
+    return pattern[at:end], end
 
 
 def _opening(pattern: str, at: int) -> tuple[str, int]:
