@@ -39,14 +39,18 @@ def _text(column: str) -> str:
 
 
 def judged_sql() -> str:
-    """Actions that scope judges, by the places of their kind. `manner`: `tunnel` is a CONNECT, `role` taking one on."""
+    """Actions that scope judges, by the places of their kind.
+
+    `manner`: `tunnel` is a CONNECT, `role` taking one on, `cut` a call whose record leaves out what was asked for.
+    """
     common = "action_uid, manifest_sha, format, coalesce(status IN ('denied', 'failure'), false) AS tried"
     host = "coalesce(spelled.host, lower(rtrim(dst_host, '.')))"
     connect = "upper(http_method) = 'CONNECT'"
     path = "split_part(split_part(url_path, '?', 1), '#', 1)"
     known = "manifest_sha IS NOT NULL AND worker IS NOT NULL"
     return f"""
-    SELECT {common}, 'api' AS kind, CASE WHEN obtains = 'self' THEN 'role' ELSE 'plain' END AS manner,
+    SELECT {common}, 'api' AS kind, CASE WHEN obtains = 'self' THEN 'role'
+            WHEN request_cut AND resource_uid IS NULL THEN 'cut' ELSE 'plain' END AS manner,
         {_text("api_service")} AS d1, {_text("api_operation")} AS d2, {_text("account")} AS d3,
         {_text("region")} AS d4, {_text("resource_uid")} AS item,
         CASE WHEN obtains = 'self' OR resources IS NULL THEN {NO_TEXTS} ELSE resources END AS listed

@@ -34,11 +34,15 @@ def let_firsts(engine: Engine, lines: Lines) -> None:
 def heads_sql() -> str:
     """Distinct asks without their items; `sees1` to `sees5` say what the format can show of each place.
 
-    Of a tunnel neither method nor path can be seen. A format that declares nothing is taken to see everything.
+    Of a tunnel neither method nor path can be seen, of a cut record no resource.
+    A format that declares nothing is taken to see everything.
     """
     keys = ", ".join(f"heads.{name}" for name in HEAD)
     sees = ", ".join(f"coalesce(sight.sees{at}, true) AS sees{at}" for at in (1, 2, 4))
-    hidden = ", ".join(f"coalesce(sight.sees{at}, true) AND heads.manner <> 'tunnel' AS sees{at}" for at in (3, 5))
+    hidden = (
+        "coalesce(sight.sees3, true) AND heads.manner <> 'tunnel' AS sees3, "
+        "coalesce(sight.sees5, true) AND heads.manner <> 'tunnel' AND heads.manner <> 'cut' AS sees5"
+    )
     return f"""
     SELECT row_number() OVER (ORDER BY {keys}) AS head, {keys}, {sees}, {hidden}
     FROM (SELECT DISTINCT {", ".join(HEAD)} FROM scope_asks) AS heads

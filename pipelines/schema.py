@@ -154,6 +154,7 @@ ACTIONS = Table(
         "tokens_in": COUNT,
         "tokens_out": COUNT,
         "supervised": TEXT,
+        "request_cut": FLAG,
         "content_sha256": TEXT,
         "flag": TEXT,
     },

@@ -1,6 +1,6 @@
 /*---
 id: outside_networks
-version: 1
+version: 2
 title: The worker's calls came from outside its networks
 description: >
   An action of a worker came from an address in none of the networks that its manifest declares. Addresses are
@@ -23,6 +23,10 @@ look_alikes:
     separated_by: addresses are compared as numbers
   - case: a new gateway or a moved deployment
     separated_by: nothing in the record; the finding names the network, which is then to be declared
+  - case: somebody else behind an identity that several share
+    separated_by: >
+      where the worker was only taken for the actor because nobody else declares a shared identity, an address outside
+      its networks speaks against it; the finding is for information
   - case: somebody who guesses the worker's name and is refused
     separated_by: a name that was not proven lowers the severity, a refusal too
 tests:
@@ -46,6 +50,10 @@ tests:
     expected:
       - {worker: w1, severity: low, entity: 198.51.100.0/24, evidence: [a1], day: 2026-03-02}
       - {worker: w1, severity: high, entity: 198.51.100.0/24, evidence: [a2], day: 2026-03-03, title: [crm.example]}
+  - name: a shared identity that nobody else declares, used from elsewhere
+    networks: [{cidr: 10.40.0.0/16}]
+    actions: [{src_ip: 203.0.113.7, category: proxy, dst_host: crm.example, strength: inferred, confidence: 0.9}]
+    expected: [{worker: w1, severity: info, entity: 203.0.113.0/24, evidence: [a1]}]
   - name: networks of an earlier manifest no longer hold
     networks: [{manifest_sha: sha-0, cidr: 203.0.113.0/24}, {cidr: 10.40.0.0/16}]
     actions: [{manifest_sha: sha-0, src_ip: 203.0.113.7}, {src_ip: 203.0.113.7}]
@@ -136,7 +144,7 @@ SELECT
     s.action_uid,
     s.time,
     s.chain_id,
-    CASE WHEN s.tried THEN 'medium' ELSE 'high' END AS severity,
+    CASE WHEN s.strength = 'inferred' THEN 'info' WHEN s.tried THEN 'medium' ELSE 'high' END AS severity,
     s.confidence,
     s.worker || CASE WHEN d.only_tried THEN ' tried ' ELSE ' made ' END || CAST(d.calls AS VARCHAR)
         || CASE d.calls WHEN 1 THEN ' call from ' ELSE ' calls from ' END || s.network || ', outside its networks, most often '

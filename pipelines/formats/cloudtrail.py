@@ -115,6 +115,8 @@ _COLUMNS = {
     # A service that signs in for the console's pages is still a person at work.
     "supervised": """CASE WHEN from_console = 'true' OR event_name = 'ConsoleLogin' THEN 'attended'
         WHEN invoked_by IS NOT NULL AND invoked_by <> 'signin.amazonaws.com' THEN 'unattended' END""",
+    # What is too large is replaced by {"omitted": true, ...}; of calls that failed the request is often not written.
+    "request_cut": "coalesce(request.omitted = 'true', false) OR (request IS NULL AND status <> 'success')",
 }
 """Every action column that this format fills, as SQL over `cloudtrail_record`'s fields and the resources."""
 

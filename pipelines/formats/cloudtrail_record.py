@@ -55,6 +55,7 @@ _RECORD = {
     "resources": [_texts("ARN", "type")],
     "requestParameters": {
         **_texts(
+            "omitted",
             "roleArn", "sourceIdentity", "sAMLAssertionID", "targetPrincipal", "userName", "roleName", "groupName",
             "policyName", "policyArn", "instanceProfileName", "sAMLProviderArn", "openIDConnectProviderArn",
             "accessKeyId", "status", "bucketName", "tableName", "functionName", "secretId", "keyId", "queueUrl",

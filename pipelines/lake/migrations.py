@@ -77,9 +77,10 @@ def _own_names(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _cheaper_files(connection: duckdb.DuckDBPyConnection) -> None:
     """Version 3: zstd, which halves files against snappy in less time; records unpartitioned, since a commit's all
-    have one ingested_at, and parting them copies every text once more.
+    have one ingested_at, and parting them copies every text once more. Actions say where a request was left out.
     """
     connection.execute("ALTER TABLE lake.records RESET PARTITIONED BY")
+    _add_column(connection, "actions", "request_cut", schema.FLAG)
     for option, value in (("parquet_compression", "zstd"), ("parquet_compression_level", "1")):
         connection.execute(f"CALL lake.set_option('{option}', '{value}')")
 

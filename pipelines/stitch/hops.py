@@ -42,7 +42,7 @@ def issues(engine: Engine) -> None:
         SELECT g.grant_uid, g.action_uid, g.mechanism, g.parent_uid, g.child_uid, g.principal, g.delegator,
                CASE WHEN g.delegator IS NOT NULL
                     THEN {rank("coalesce(g.delegator_strength, 'asserted')")} END AS delegator_rank,
-               g.issued_at, g.expires_at, g.for_other, g.rank,
+               g.issued_at, g.expires_at, g.for_other, g.rank, CASE WHEN g.is_primary THEN 0 ELSE 1 END AS telling,
                CASE WHEN r.child_uid IS NULL THEN g.rank ELSE least(g.rank, {ASSERTED}) END AS place,
                CASE WHEN r.child_uid IS NULL THEN g.strength ELSE {named(f"least(g.rank, {ASSERTED})")} END AS strength
         FROM issuing AS g LEFT JOIN rivals AS r ON r.child_uid = g.child_uid
@@ -86,27 +86,28 @@ def hops(engine: Engine) -> None:
     """`hops`: a row a node that has something above it, with the hop that is taken.
 
     An issuing grant comes before what a record says of itself; a session before a principal. Of several
-    issuing grants the strongest counts, then the earliest, then the least uid.
+    issuing grants the strongest counts, then that of a deed's primary (the copy in the other account knows less of the
+    caller), then the earliest, then the least uid.
     """
     engine.let(
         "hops",
         f"""
         WITH offers AS (
             SELECT child_uid AS child, parent_uid AS parent, mechanism, action_uid AS evidence, strength, place, rank,
-                   1 AS issues, delegator, delegator_rank, 0 AS class, issued_at AS since, grant_uid AS tie
+                   1 AS issues, delegator, delegator_rank, 0 AS class, telling, issued_at AS since, grant_uid AS tie
             FROM issues WHERE parent_uid IS NOT NULL AND parent_uid <> child_uid
             UNION ALL
             SELECT child, parent, mechanism, evidence, strength, place, place,
                    0, CAST(NULL AS VARCHAR), CAST(NULL AS BIGINT), CASE mechanism WHEN 'acts in' THEN 1 ELSE 2 END,
-                   first_seen, parent
+                   0, first_seen, parent
             FROM own_records
             UNION ALL
             SELECT child_uid, principal, 'acts as', action_uid, {named("rank")}, rank, rank,
-                   0, delegator, delegator_rank, 3, issued_at, grant_uid
+                   0, delegator, delegator_rank, 3, telling, issued_at, grant_uid
             FROM issues WHERE principal IS NOT NULL AND principal <> child_uid
         ),
         ordered AS (
-            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, rank DESC, since, tie) AS choice
+            SELECT *, row_number() OVER (PARTITION BY child ORDER BY class, rank DESC, telling, since, tie) AS choice
             FROM offers
         )
         SELECT child, parent, mechanism, evidence, strength, place, issues, delegator, delegator_rank,

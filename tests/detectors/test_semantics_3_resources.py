@@ -78,6 +78,18 @@ EXAMPLES = [
     ),
     Example(api(S3, "ListBuckets"), [allow(service=S3, resources=["*"])], "out"),
     Example(api(S3, "ListBuckets"), [allow(service=S3)], "allow", 100),
+    # what this very record leaves out cannot be seen, though its format can show it
+    Example(
+        api(S3, "GetObject", request_cut=True),
+        [deny(resources=["arn:aws:s3:::secret/*"]), allow(service=S3, resources=["arn:aws:s3:::cases/*"])],
+        "allow",
+        101,
+        ["resources"],
+    ),
+    Example(api(S3, "PutObject", request_cut=True), [allow(operations=["GetObject"], resources=["*"])], "out"),
+    Example(
+        api(S3, "GetObject", OBJECT, request_cut=True), [allow(service=S3, resources=["arn:aws:s3:::mine/*"])], "out"
+    ),
     Example(
         web("a.example", None, None, format="sni", dst_port=None),
         [allow(hosts=["a.example"], ports=[443], methods=["GET"], paths=["/x"])],

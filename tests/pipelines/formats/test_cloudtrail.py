@@ -46,6 +46,7 @@ def test_a_data_event_by_a_role_session() -> None:
         "identity_strength": "proven",
         "src_ip": "198.51.100.7",
         "user_agent": "aws-cli/2.17.0 md/command#s3.cp",
+        "request_cut": False,
         "status": "success",
         "bytes_out": 0,
         "bytes_in": 48213,

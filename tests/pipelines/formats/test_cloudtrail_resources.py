@@ -85,3 +85,16 @@ def test_a_refused_role_is_read_from_the_message() -> None:
     row = action(refused)
     names = ("status", "resource_type", "resource_uid", "resources", "obtains")
     assert some(row, *names) == ("denied", "AWS::IAM::Role", ROLE, [ROLE], "self")
+
+
+def test_a_record_may_leave_out_what_was_asked_for() -> None:
+    """What is too large is replaced, and of calls that failed the request is often not written."""
+    too_large = {"omitted": True, "originalSize": 803_129, "reason": "requestParameters too large"}
+    throttled = {"errorCode": "ThrottlingException", "errorMessage": "Rate exceeded"}
+    cut = [
+        action(call("ecs", "DescribeServices", requestParameters=request, **more))["request_cut"]
+        for request, more in (
+            ({"bucketName": "cases"}, {}), (None, {}), (None, throttled), ({"name": "x"}, throttled), (too_large, {}),
+        )
+    ]  # fmt: skip
+    assert cut == [False, False, True, False, True]

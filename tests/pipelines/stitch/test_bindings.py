@@ -285,3 +285,17 @@ def test_one_session_that_two_accounts_tell_of_is_proven() -> None:
     ]
     known = bindings([mine, theirs], [acts("aws:key/ASIAONE", ROLE)], [identity(ROLE, "agent")], told)[session]
     assert (known["worker"], known["strength"]) == ("agent", "proven")
+
+
+@pytest.mark.parametrize("minutes", [(0, 1), (1, 0)], ids=["caller's first", "twin first"])
+def test_of_twins_the_callers_copy_leads_up(minutes: tuple[int, int]) -> None:
+    """The twin's copy has no key of the caller, and its principal is an id that nobody declares."""
+    session = "aws:session/AROAHUB:run@2026-03-02T09:00:00Z"
+    mine = grant("aws:key/ASIAONE", session, minute=minutes[0])
+    theirs = grant("aws:principal/AROAONE:run", session, minute=minutes[1])
+    told = [
+        {"action_uid": mine["action_uid"], "deed_uid": "twin", "is_primary": True},
+        {"action_uid": theirs["action_uid"], "deed_uid": "twin", "is_primary": False},
+    ]
+    known = bindings([mine, theirs], [acts("aws:key/ASIAONE", ROLE)], [identity(ROLE, "agent")], told)[session]
+    assert [hop["to"] for hop in known["path"]][:1] == ["aws:key/ASIAONE"]
