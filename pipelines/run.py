@@ -187,9 +187,11 @@ def _batches(objects: Iterator[PulledObject]) -> Iterator[list[PulledObject]]:
 def _commit_batch(what: Plan, batch: Sequence[PulledObject]) -> Counts:
     readable = [item for item in batch if item.error is None]
     parsed = parse(what.engines, what.lake.spool / what.run_id, what.settings.sources, readable)
-    with what.lake.writing(threads=THREADS_A_COMMIT, flushed=what.engines.reads_files) as writer:
-        with what.engines.over(what.lake, writer.connection, writer.input_snapshot) as engine:
-            counts = ingest.commit(writer, engine, parsed, run_id=what.run_id, now=utc_now())
+    with (
+        what.lake.writing(threads=THREADS_A_COMMIT, flushed=what.engines.reads_files) as writer,
+        what.engines.over(what.lake, writer.connection, writer.input_snapshot) as engine,
+    ):
+        counts = ingest.commit(writer, engine, parsed, run_id=what.run_id, now=utc_now())
     for item in readable:
         if item.spool_file is not None:
             item.spool_file.unlink(missing_ok=True)

@@ -56,12 +56,13 @@ class DetectorLimits(_Strict):
     spill: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] = "20GB"
 
 
+_MASTER = r"^(local(\[(\*|[1-9][0-9]{0,3})\])?|spark://\S+:[0-9]+(,\S+)?|yarn|k8s://\S+)$"
+
+
 class SparkSettings(_Strict):
     """How `engine: spark` starts Spark: the address of its master, and further keys of Spark's own configuration."""
 
-    master: Annotated[
-        str, Field(pattern=r"^(local(\[(\*|[1-9][0-9]{0,3})\])?|spark://\S+:[0-9]+(,\S+)?|yarn|k8s://\S+)$")
-    ] = "local[*]"
+    master: Annotated[str, Field(pattern=_MASTER)] = "local[*]"
     conf: Mapping[Annotated[str, Field(pattern=r"^spark\.")], str] = {}
 
 

@@ -210,11 +210,10 @@ def _rendered(sql: str) -> tuple[_Rendered, ...]:
     if any(table.args.get("db") or not isinstance(table.this, exp.Identifier) for table in tree.find_all(exp.Table)):
         msg = "reads something other than a named table"
         raise dialect.NotPortable(msg)
+    found = steps(tree, _STEP)
+    reads = [frozenset(table.name for table in step.query.find_all(exp.Table)) for step in found]
     return tuple(
-        _Rendered(
-            step.name, dialect.render(step.query), frozenset(table.name for table in step.query.find_all(exp.Table))
-        )
-        for step in steps(tree, _STEP)
+        _Rendered(step.name, dialect.render(step.query), read) for step, read in zip(found, reads, strict=True)
     )
 
 

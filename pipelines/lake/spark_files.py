@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -142,21 +142,17 @@ def _rows(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """The table in types that Spark has: text and whole numbers of one width, no dictionaries, times in microseconds."""
+    """The table in types that Spark has: text of one width, signed numbers, times in microseconds."""
     return table.cast(pa.schema([pa.field(field.name, _plain(field.type)) for field in table.schema]))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _plain(cast(pa.DictionaryType, kind).value_type)
     if pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_unsigned_integer(kind):
         return pa.int64()
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us")
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_plain(cast(pa.ListType, kind).value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _plain(field.type)) for field in cast(pa.StructType, kind)])
-    return kind
+    if isinstance(kind, pa.ListType | pa.LargeListType):
+        return pa.list_(_plain(kind.value_type))
+    return pa.struct([(field.name, _plain(field.type)) for field in kind]) if isinstance(kind, pa.StructType) else kind

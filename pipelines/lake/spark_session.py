@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -87,13 +87,9 @@ def is_lost(running: SparkSession) -> bool:
     return True
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What is asked of a JVM that may be gone."""
-    try:
-        yield
-    except Exception:  # Py4J raises many kinds
-        pass
+def _quiet() -> suppress:
+    """What is asked of a JVM that may be gone: Py4J raises errors of many kinds."""
+    return suppress(Exception)
 
 
 def _start(how: Spark) -> SparkSession:
@@ -161,7 +157,8 @@ def _need_java() -> None:
     match = re.search(r'version "(?:1\.)?(\d+)', said)
     if match is None or int(match[1]) not in JAVA:
         have = match[1] if match else f"something that says {said.strip()[:60]!r}"
-        msg = f"engine: spark needs Java {' or '.join(map(str, JAVA))}; {program} is {have}: set JAVA_HOME to the right one"
+        needed = " or ".join(map(str, JAVA))
+        msg = f"engine: spark needs Java {needed}; {program} is {have}: set JAVA_HOME to the right one"
         raise EngineError(msg)
 
 
