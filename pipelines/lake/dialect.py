@@ -19,8 +19,8 @@ BANNED_FUNCTIONS = {
 }
 """Functions that sqlglot renders wrongly for Spark, or not at all, and what goes wrong."""
 
-BANNED_WORDS = {"ASOF", "GLOB", "SIMILAR"}
-"""Words of operators that pass through unchanged."""
+BANNED_WORDS = {"ASOF", "GLOB", "SIMILAR", "~", "!~"}
+"""Operators that pass through unchanged, or that sqlglot takes for others: `~` matches the whole text in DuckDB."""
 
 
 class NotPortable(Exception):

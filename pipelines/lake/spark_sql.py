@@ -31,7 +31,7 @@ _ONE = {"ß": "ẞ", "ᾳ": "ᾼ", "ῃ": "ῌ", "ῳ": "ῼ"} | {
 }
 """Those that have one capital in Unicode's simple mapping, which DuckDB takes."""
 
-_WHOLE = (exp.Case, exp.Floor, exp.Ceil, exp.Literal, exp.Null, exp.Neg, exp.Sub, exp.Add, exp.Count, exp.IntDiv)
+_EXACT = (exp.Floor, exp.Ceil, exp.Literal, exp.Null, exp.Count, exp.IntDiv, exp.StrPosition, exp.Length)
 _TEXTS = (exp.RegexpExtract, exp.SplitPart, exp.Substring, exp.Replace, exp.Lower, exp.Upper, exp.Trim)
 
 Sql = Any
@@ -120,6 +120,32 @@ def _bracket(sql: Sql, node: exp.Bracket) -> str:
 def _array_contains(sql: Sql, node: exp.ArrayContains) -> str:
     """Of a list with a null Spark's own says null where DuckDB's says false."""
     return f"(array_position({sql.sql(node, 'this')}, {sql.sql(node, 'expression')}) > 0)"
+
+
+def _whole(name: str) -> Callable[[Sql, exp.Expr], str]:
+    """floor() and ceil() of a double are doubles in DuckDB, infinite ones too; in Spark whole numbers. From 2^53 on
+    every double is whole.
+    """
+
+    def rendered(sql: Sql, node: exp.Expr) -> str:
+        value = f"CAST({sql.sql(node, 'this')} AS DOUBLE)"
+        return f"CASE WHEN abs({value}) < 9e15D THEN CAST({name}({value}) AS DOUBLE) ELSE {value} END"
+
+    return rendered
+
+
+def _array_concat(sql: Sql, node: exp.ArrayConcat) -> str:
+    """To DuckDB a list that is null is an empty one, unless all are."""
+    lists = [sql.sql(one) for one in (node.this, *node.expressions)]
+    filled = ", ".join(f"coalesce({one}, array())" for one in lists)
+    return f"CASE WHEN coalesce({', '.join(lists)}) IS NOT NULL THEN concat({filled}) END"
+
+
+def _array_to_string(sql: Sql, node: exp.ArrayToString) -> str:
+    """Of a list of nothing but nulls: null in DuckDB, the empty text in Spark."""
+    one = sql.sql(node, "this")
+    nothing = f"size({one}) > 0 AND size(array_compact({one})) = 0"
+    return f"CASE WHEN NOT ({nothing}) THEN array_join({one}, {sql.sql(node, 'expression')}) END"
 
 
 def _array_distinct(sql: Sql, node: exp.ArrayDistinct) -> str:
@@ -228,9 +254,15 @@ def _regexp_replace(sql: Sql, node: exp.RegexpReplace) -> str:
     return f"regexp_replace({sql.sql(node, 'this')}, {pattern}, {_quoted(sql, java_replacement(replacement))})"
 
 
+_UNITS = {"MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "MONTH", "YEAR"}
+
+
 def _date_diff(sql: Sql, node: exp.DateDiff) -> str:
     """DuckDB counts the borders between two times, Spark whole units."""
     unit = str(node.args.get("unit") or "DAY").strip("'").upper()
+    if unit not in _UNITS:
+        msg = f"date_diff() in units of {unit.lower()!r} is counted otherwise; take days or less, months or years"
+        raise Unmendable(msg)
     later, earlier = sql.sql(node, "this"), sql.sql(node, "expression")
     if unit != "MICROSECOND":
         later, earlier = (f"date_trunc('{unit}', {one})" for one in (later, earlier))
@@ -259,7 +291,7 @@ def _cast(sql: Sql, node: exp.Cast) -> str:
     """
     value, to = node.this, node.to
     plain = str(Spark.Generator.cast_sql(sql, node))
-    if to.is_type(exp.DType.BIGINT, exp.DType.INT) and not isinstance(value, (*_WHOLE, *_TEXTS)):
+    if to.is_type(exp.DType.BIGINT, exp.DType.INT) and not isinstance(value, (*_EXACT, *_TEXTS)):
         return f"CAST(bround({sql.sql(value)}) AS {sql.sql(to)})"
     if to.is_type(exp.DType.DECIMAL) and isinstance(value, (exp.Div, exp.Column)) and len(to.expressions) == 2:
         scale = int(to.expressions[1].name)
@@ -304,14 +336,18 @@ def _split_part(sql: Sql, node: exp.SplitPart) -> str:
 _MENDS: dict[type[exp.Expr], Callable[[Any, Any], str]] = {
     exp.Anonymous: _anonymous,
     exp.ArrayAgg: _array_agg,
+    exp.ArrayConcat: _array_concat,
     exp.ArrayContains: _array_contains,
     exp.ArrayDistinct: _array_distinct,
+    exp.ArrayToString: _array_to_string,
     exp.Bracket: _bracket,
     exp.Cast: _cast,
+    exp.Ceil: _whole("ceil"),
     exp.DateDiff: _date_diff,
     exp.DateTrunc: _truncated,
     exp.Div: _div,
     exp.Filter: _filter,
+    exp.Floor: _whole("floor"),
     exp.ILike: _like("ILIKE"),
     exp.IntDiv: _int_div,
     exp.Like: _like("LIKE"),
