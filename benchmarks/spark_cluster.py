@@ -28,7 +28,7 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path, workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
-    """Run a cluster whose logs and work lie in `folder`; each worker has one core. Raises EngineError without Java, OSError where none starts."""
+    """Run a cluster whose logs and work lie in `folder`. Raises EngineError or OSError where none can be."""
     spark_session.java()
     import pyspark  # noqa: PLC0415
 

@@ -17,7 +17,7 @@ from pipelines.lake.engines import EngineError
 from tests.machine import lacking
 
 SMALL = {
-    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.shuffle.partitions": "1",
     "spark.sql.adaptive.enabled": "false",
     # Over a few rows, compiling a query takes longer than running it.
     "spark.sql.codegen.wholeStage": "false",

@@ -117,7 +117,7 @@ class DuckDBEngines:
 
     def each(
         self,
-        scratch: Path,
+        scratch: Path,  # noqa: ARG002
         table: pa.Table,
         function: Callable[[pa.Table], pa.Table],
         given: pa.Schema,
