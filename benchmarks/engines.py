@@ -53,6 +53,8 @@ def measure(config: Path, choice: EngineChoice) -> dict[str, Any]:
         stages[name] = time.monotonic() - started
         if isinstance(told, work.Summary):
             records = told.pulled.records
+        for failure in getattr(told, "failures", ()):
+            print(f"{choice.name}: {failure.detector}: {failure.error}", file=sys.stderr)
     return {"records": records, "stages": stages, "verbs": {verb: [calls[verb], spent[verb]] for verb in calls}}
 
 

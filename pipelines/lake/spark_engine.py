@@ -123,33 +123,40 @@ class SparkEngine:
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """Cancels what runs when the time is over: TooLong. EngineError where Spark itself is gone."""
-        over, context = Event(), self.files.session.sparkContext
-        group = str(uuid.uuid4())
-        context.setJobGroup(group, "workertrail", interruptOnCancel=True)
+        over, done, context = Event(), Event(), self.files.session.sparkContext
 
         def stop() -> None:
             over.set()
-            context.cancelJobGroup(group)
+            # A job may not have begun yet, and a text of several steps has several.
+            while not done.wait(_CANCEL_SECONDS):
+                context.cancelAllJobs()
 
         timer = None if self.seconds is None else Timer(self.seconds, stop)
         if timer is not None:
             timer.daemon = True
             timer.start()
+        stopped = f"stopped after {self.seconds} s"
         try:
             yield
         except (TooLong, EngineError):
             raise
         except Exception as error:
             if over.is_set():
-                msg = f"stopped after {self.seconds:g} s"
-                raise TooLong(msg) from error
+                raise TooLong(stopped) from error
             if spark_session.is_lost(self.files.session):
                 raise EngineError(_LOST) from error
             raise
+        else:
+            if over.is_set():
+                raise TooLong(stopped)
         finally:
+            done.set()
             if timer is not None:
                 timer.cancel()
 
+
+_CANCEL_SECONDS = 0.2
+"""How often what runs is told to stop, once its time is over."""
 
 _LOST = "Spark was lost while a stage ran; nothing of that stage is in the lake, and the next run does it again"
 

@@ -183,7 +183,7 @@ def test_an_estate_ends_in_equal_tables_run_after_run(tmp_path: Path) -> None:
 
 def test_a_world_ends_in_equal_tables(tmp_path: Path) -> None:
     need_spark()
-    size = Size(3, 6, 14, 1_500)
+    size = Size(3, 6, 14, 3_000)
     write.write(size, story.tell(size), tmp_path / "here", replay=False, told=lambda _day: None)
     shutil.copytree(tmp_path / "here", tmp_path / "there")
     assert lakes.run(tmp_path / "here").failures == ()
