@@ -71,7 +71,8 @@ def judged_sql() -> str:
     UNION ALL
     SELECT {common}, 'tool', 'plain', {_text("account")}, {_text("tool")}, '', '', '', {NO_TEXTS}
     FROM attributed
-    WHERE {known} AND category = 'tool'
+    -- Opening a session, listing tools and starting an agent use no tool; a call that names none is judged.
+    WHERE {known} AND category = 'tool' AND (tool IS NOT NULL OR coalesce(api_operation, 'tools/call') = 'tools/call')
     """
 
 

@@ -14,7 +14,9 @@ CREDENTIAL_KINDS = frozenset(
     {
         "aws:key", "aws:session", "gcp:key", "azure:token", "k8s:token", "oauth:token", "okta:session",
         "okta:token", "saml:assertion", "vault:accessor", "vault:lease", "github:token", "github:run",
-        "x509:cert", "litellm:key", "mcp:session", "trace:id",
+        "x509:cert", "litellm:key", "mcp:session", "trace:id", "oidc:session",
+        "k8s:pod", "github:session", "azure:session",
+        "ocsf:session", "ocsf:credential", "ocsf:delegation",
     }
 )  # fmt: skip
 """Kinds that a caller presents; every other kind names a principal."""

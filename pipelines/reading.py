@@ -174,7 +174,7 @@ def days(of: Settings, worker: str) -> Days:
         connection.execute("BEGIN")  # one snapshot for all that follows
         engine = DuckDBEngine(connection)
         manifests.provide(engine, ())
-        provide.provide(engine, provide.sources_table(of.sources))
+        provide.provide(engine, of.sources)
         scope.judge(engine)
         frames = [_frame(connection, sql, worker) for sql in (_HOURS, _DESTINATIONS, _BEYOND)]
         hours, destinations, beyond = map(_printable, frames)

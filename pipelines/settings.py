@@ -189,14 +189,17 @@ def _sources(document: Located, config: File, base: Path, problems: list[Problem
         word = log_format.realm_option
         realm = rest.pop(word, None) if word else None
         try:
-            options = log_format.options.model_validate(rest)
+            options = log_format.options.model_validate(rest, context={"folder": base})
         except ValidationError as error:
             problems.extend(located.problems_of(document, error, log_format.options, path))
+            continue
+        except Problems as error:  # of a file that an option names
+            problems.extend(error.problems)
             continue
         found.append(
             Source(
                 name=head.name,
-                format=log_format,
+                format=log_format.of(options),
                 realm=str(realm or head.realm or head.name),
                 pattern=head.from_,
                 base=base,

@@ -66,7 +66,7 @@ def judge(
     The engine's connection must not be in a transaction: the first failure would end it for all others.
     """
     manifests.provide(engine, current)
-    provide.provide(engine, provide.sources_table(sources))
+    provide.provide(engine, sources)
     patient = engine.limited(None if seconds is None else seconds * PATIENCE)
     with _step("scope"):
         scope.judge(patient)

@@ -23,12 +23,12 @@ _HORIZONS = """
 _FROM_ATTRIBUTION = {"delegator": "coalesce(t.delegator, a.delegator)"}
 
 
-def provide(engine: Engine, sources: pa.Table) -> None:
+def provide(engine: Engine, sources: Sequence[Source]) -> None:
     """`attributed`, `contested`, `addresses`, `horizons`, `sources`, `observes` and `roles`.
 
-    The manifest tables must be there. `sources` has the columns of `detectors.provided.SOURCES`.
+    The manifest tables must be there. `sources` are those that are configured.
     """
-    engine.let("sources", sources)
+    engine.let("sources", _sources(sources))
     engine.let("attributions_now", attributions_sql())
     columns = ", ".join(
         f"{_FROM_ATTRIBUTION.get(name, f'a.{name}')} AS {name}"
@@ -57,17 +57,19 @@ def provide(engine: Engine, sources: pa.Table) -> None:
         QUALIFY row_number() OVER (PARTITION BY worker ORDER BY valid_from DESC) = 1
         """,
     )
-    engine.let("observes", _observes())
+    engine.let("observes", _observes(sources))
 
 
-def sources_table(sources: Sequence[Source]) -> pa.Table:
+def _sources(sources: Sequence[Source]) -> pa.Table:
     """The configured sources as SOURCES."""
     rows = [{"source": one.name, "format": one.format.name, "category": one.format.category} for one in sources]
     return pa.Table.from_pylist(rows, SOURCES)
 
 
-def _observes() -> pa.Table:
-    pairs = [(name, column) for name, item in sorted(all_formats().items()) for column in sorted(item.observes)]
+def _observes(sources: Sequence[Source]) -> pa.Table:
+    """What each format can show: also those that are in nobody's source any more, and those that options make."""
+    known = all_formats() | {one.format.name: one.format for one in sources}
+    pairs = [(name, column) for name, item in sorted(known.items()) for column in sorted(item.observes)]
     return pa.table(
         {
             "format": pa.array([name for name, _ in pairs], pa.string()),

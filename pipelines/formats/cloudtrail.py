@@ -1,7 +1,20 @@
 """AWS CloudTrail: who called which AWS operation on which resource, and which credentials STS and IAM issued.
 
-The log: AWS CloudTrail User Guide, "CloudTrail record contents". Reading is in `cloudtrail_record`,
-resources in `cloudtrail_resources`, grants in `cloudtrail_grants`.
+Proves: which access key or session made each call and which role, user, service or function it stands for; that a
+call issued a key or session (the key id is in the response of AssumeRole and its kin, GetSessionToken,
+GetFederationToken, CreateAccessKey, CreateSession, CreateTokenWithIAM), and that one was ended; the person for whom
+Identity Center lets a caller act; of an AgentCore gateway with token authentication the token (issuer and `jti`), its
+client, its subject and the tool.
+
+Cannot see: data events unless the trail asks for them (objects, tables, functions, AgentCore); the request and the
+response of calls that AWS cut or hid; which key an Identity Center sign-in, a console session or a call that a service
+makes for its caller belongs to; the token behind AssumeRoleWithWebIdentity; anything that AWS delivers late or not at
+all, and bytes but for S3.
+
+Sources: AWS CloudTrail User Guide, "CloudTrail record contents"; IAM User Guide, "Logging IAM and AWS STS API calls
+with AWS CloudTrail"; Bedrock AgentCore Developer Guide, "Understanding Amazon Bedrock AgentCore Gateway CloudTrail
+events"; the containers' own documents (`aws_containers`). Reading is in `cloudtrail_record`, gateways in
+`cloudtrail_gateway`, resources in `cloudtrail_resources`, grants in `cloudtrail_grants`.
 
 Times: `eventTime` is when the request ended, to the second. Classes: OCSF 3002 (Authentication) for the
 sign-in pages' events, where somebody proves who he is; 6003 (API Activity) for all else, STS too, whose
@@ -19,12 +32,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipelines.formats import cloudtrail_grants
+from pipelines.formats import aws_containers, cloudtrail_grants
 from pipelines.formats.addresses import addresses
+from pipelines.formats.cloudtrail_gateway import events
 from pipelines.formats.cloudtrail_record import query
 from pipelines.formats.cloudtrail_resources import RESOURCES
 from pipelines.formats.format import ACTIONS_OUT, Format, Options, Secret, Split, rows
-from pipelines.formats.splitting import json_values
 
 _OBTAINS_SELF: dict[str, tuple[str, ...]] = {
     "sts": (
@@ -39,6 +52,10 @@ _OBTAINS_SELF: dict[str, tuple[str, ...]] = {
     "sso-oauth": ("CreateToken", "CreateTokenWithIAM"),
     "signin": ("ConsoleLogin", "SwitchRole", "GetSigninToken", "AuthorizeOAuth2Access", "CreateOAuth2Token"),
     "cognito-identity": ("GetCredentialsForIdentity", "GetOpenIdToken"),
+    "bedrock-agentcore": (
+        "GetWorkloadAccessToken", "GetWorkloadAccessTokenForJWT", "GetWorkloadAccessTokenForUserId",
+        "GetResourceOauth2Token",
+    ),
 }  # fmt: skip
 
 _OBTAINS_OTHER = (
@@ -112,6 +129,7 @@ _COLUMNS = {
     "twin_uid": "'cloudtrail:shared:' || shared_event_id",
     "twin_rank": "CASE WHEN shared_event_id IS NOT NULL THEN CAST(coalesce(identity_type = 'AWSAccount', false)"
     " AS BIGINT) END",
+    "tool": "tool",
     # A service that signs in for the console's pages is still a person at work.
     "supervised": """CASE WHEN from_console = 'true' OR event_name = 'ConsoleLogin' THEN 'attended'
         WHEN invoked_by IS NOT NULL AND invoked_by <> 'signin.amazonaws.com' THEN 'unattended' END""",
@@ -122,18 +140,24 @@ _COLUMNS = {
 
 
 _OUTCOME = """CASE WHEN reason IS NULL THEN 'action'
-    WHEN valid AND event_name IS NULL AND (is_digest OR is_insight) THEN 'skipped' ELSE 'error' END"""
+    WHEN valid AND event_name IS NULL AND (is_digest OR is_insight OR is_control) THEN 'skipped' ELSE 'error' END"""
+
+_PLAIN = b'{"eventVersion":'
 
 
 def split(stream: BinaryIO, at_rest: bool, options: Options) -> Iterator[Split]:  # noqa: ARG001
-    """The records of `{"Records": [...]}`, of a bare array, or of one JSON value a line."""
-    return json_values(stream, at_rest, keys=("Records",))
+    """The records of `{"Records": [...]}`, of a bare array, of one JSON value a line, out of any container."""
+    return aws_containers.split(stream, at_rest, _PLAIN)
 
 
 def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
-    """RECORDS_IN to ACTIONS_OUT: one row a record; digest files and Insights are skipped, unreadable ones errors."""
+    """RECORDS_IN to ACTIONS_OUT: one row a record; digest files, Insights and control messages are skipped."""
     columns = ", ".join(f"CASE WHEN reason IS NULL THEN {sql} END AS {name}" for name, sql in _COLUMNS.items())
-    found = query(records, f"SELECT record_id, {_OUTCOME} AS outcome, reason, {columns} FROM touching", RESOURCES)
+    found = query(
+        records,
+        f"SELECT record_id, {_OUTCOME} AS outcome, reason, {columns} FROM touching",
+        {**events(records), **RESOURCES},
+    )
     column = found.column_names.index("src_ip")
     return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
 

@@ -61,7 +61,7 @@ SELECT *, coalesce(credential_uid, session_uid, principal) AS acting,
     CASE WHEN identity_strength = 'asserted' OR (identity_type = 'AWSAccount' AND principal_id IS NULL)
          THEN 'asserted' ELSE 'proven' END AS strength,
     nullif({_ROOT_ACCOUNT}, '') AS root_account
-FROM events WHERE reason IS NULL
+FROM callers WHERE reason IS NULL
 """
 """One row a record that tells of an action: who issued, and what the response gave out."""
 

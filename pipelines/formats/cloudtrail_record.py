@@ -1,8 +1,8 @@
 """Reading a CloudTrail record: JSON text in, one row of named fields and of who acted out.
 
 Field meanings: AWS "CloudTrail record contents for management, data, and network activity events" and
-"CloudTrail userIdentity element". Four containers carry the same record: an S3 object's `Records`, an
-EventBridge event's `detail`, a LookupEvents entry's `CloudTrailEvent` (a string), and the bare record.
+"CloudTrail userIdentity element". Records come out of their containers when a stream is split (`aws_containers`);
+what could not be opened there is looked into once more here.
 
 Who acted. The principal is the role of `sessionIssuer.arn` (an assumed-role ARN has lost the role's
 path, so it is never turned back into a role), the user, the service or the outside subject. What the
@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.formats import one_batch
+from pipelines.formats.cloudtrail_gateway import CLAIM
 from pipelines.identifiers import Sql
 
 
@@ -32,7 +33,7 @@ _RECORD = {
     **_texts(
         "eventTime", "eventName", "eventID", "eventSource", "eventType", "awsRegion", "sourceIPAddress",
         "errorCode", "requestID", "recipientAccountId", "sharedEventID", "readOnly",
-        "sessionCredentialFromConsole", "digestStartTime", "insightDetails",
+        "sessionCredentialFromConsole", "digestStartTime", "insightDetails", "message",
     ),
     "userAgent": "JSON",
     "errorMessage": "JSON",
@@ -122,6 +123,7 @@ MACROS = (
     "iso(t) AS strftime(t, '%Y-%m-%dT%H:%M:%SZ')",
     "mail(v) AS CASE WHEN regexp_full_match(v, '[^@ ]+@[^@ ]+[.][^@ .]+') THEN 'mail:addr/' || lower(v) END",
     "acting_as(arn) AS CASE WHEN contains(arn, ':role/') THEN 'aws:role/' || arn ELSE 'aws:user/' || arn END",
+    CLAIM,
 )  # fmt: skip
 """Small words that the SQL below is written in."""
 
@@ -143,7 +145,7 @@ _READ = f"SELECT record_id, text, TRY(from_json(text, '{json.dumps(_RECORD)}')) 
 """One row a record: its parts as a structure; null where its text is no JSON, or JSON's null."""
 
 _SHAPED = """
-SELECT record_id, CASE WHEN e IS NULL THEN coalesce(json_valid(text), false) ELSE true END AS valid,
+SELECT record_id, text, CASE WHEN e IS NULL THEN coalesce(json_valid(text), false) ELSE true END AS valid,
     CASE WHEN e IS NULL THEN false WHEN starts_with(text, '{') THEN true ELSE json_type(text) = 'OBJECT' END
         AS is_object, e
 FROM read
@@ -202,8 +204,9 @@ _CLEANED = {
 """Fields by how they are cleaned: the name used below, and where the record has it."""
 
 _PLAIN = f"""
-SELECT record_id, valid, is_object, e.digestStartTime IS NOT NULL AS is_digest,
-    e.insightDetails IS NOT NULL AS is_insight, e.requestParameters AS request, e.responseElements AS response,
+SELECT record_id, text, valid, is_object, e.digestStartTime IS NOT NULL AS is_digest,
+    e.insightDetails IS NOT NULL AS is_insight, starts_with(e.message, 'CWL CONTROL MESSAGE') AS is_control,
+    e.requestParameters AS request, e.responseElements AS response,
     e.additionalEventData AS extra, e.resources AS listed, e.responseElements.body.error AS body_error,
     'HIDDEN_DUE_TO_SECURITY_REASONS' IN (e.userIdentity.userName, e.userIdentity.principalId) AS is_hidden,
     {", ".join(f"e.{path} AS {name}" for fields in _CLEANED.values() for name, path in fields.items())}
@@ -241,6 +244,7 @@ SELECT *,
          WHEN NOT is_object THEN 'not a JSON object'
          WHEN event_name IS NULL AND is_digest THEN 'a CloudTrail digest file, not an event'
          WHEN event_name IS NULL AND is_insight THEN 'a CloudTrail Insights event: a statistic, not an action'
+         WHEN event_name IS NULL AND is_control THEN 'a control message of CloudWatch Logs, not an event'
          WHEN event_time IS NULL THEN 'no eventTime'
          WHEN time IS NULL THEN 'eventTime is not a time'
          WHEN event_name IS NULL THEN 'no eventName'
@@ -319,12 +323,12 @@ _STEPS = {
     "timed": _TIMED,
     "outcomes": _OUTCOMES,
     "named": _NAMED,
-    "events": _IDENTITIES,
+    "callers": _IDENTITIES,
 }
 
 
 def query(records: pa.Table, select: str, steps: dict[str, str]) -> pa.Table:
-    """The rows of `select` over `events`: one row for each of `records` (RECORDS_IN).
+    """The rows of `select` over `callers`: one row for each of `records` (RECORDS_IN).
 
     `steps` are further named steps on the way, in order. Nothing in a record can make this fail: what
     cannot be read has a `reason` and nulls.

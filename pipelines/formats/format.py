@@ -45,7 +45,6 @@ _FROM_INGEST = {
     "ingested_at",
     "content_sha256",
     "flag",
-    "category",
 }
 ACTIONS_OUT = pa.schema(
     [
@@ -60,7 +59,8 @@ ACTIONS_OUT = pa.schema(
 `outcome` is `action`, `error` (with a `reason`; the rest is null) or `skipped` (with a `reason`).
 `native_id` is the id that the source gave the event, null where it has none.
 `record_id` leads back to the record. `identity_strength` is `proven`, or `asserted` where the
-identity on the record was not authenticated. `obtains` is `self` where the action obtains a
+identity on the record was not authenticated. `category` is null where it is the format's own (a
+gateway's log may tell of models and of tools). `obtains` is `self` where the action obtains a
 credential for its caller, `other` where it makes one for somebody else, else null.
 `twin_uid` is equal on records that tell of one deed; the least `twin_rank` among them is the primary.
 Of a proxy, which knows no `twin_uid`, `twin_rank` says what can be inside of what (pipelines.ingest.deeds).
@@ -104,6 +104,12 @@ class Format:
     """Fields are told apart by spaces, so that no secret may be taken to reach over one."""
     realm_option: str | None = None
     """The word that people use for this format's realm in a source's settings (`org`, `cluster`, `issuer`)."""
+    made: Callable[[Any], Format] | None = None
+    """Of a format that a source's options make into another: that one, with its own name, category and `observes`."""
+
+    def of(self, options: Options) -> Format:
+        """The format as a source with these options reads it."""
+        return self if self.made is None else self.made(options)
 
     def __post_init__(self) -> None:
         unknown = self.observes - set(ACTIONS_OUT.names)

@@ -16,15 +16,16 @@ def _texts(*names: str) -> dict[str, Any]:
 
 
 _DEBUG = _texts("requestUri", "url")
+_FLOW = _texts("authnRequestId")
 _EVENT = {
     **_texts("uuid", "published", "eventType"),
-    **{f"debugContext.debugData.{name}": kind for name, kind in _DEBUG.items()},
+    **{f"debugContext.debugData.{name}": kind for name, kind in (_DEBUG | _FLOW).items()},
     "actor": _texts("id", "type"),
     "client": {**_texts("id", "ipAddress"), "userAgent": _texts("rawUserAgent")},
     "outcome": _texts("result", "reason"),
     "transaction": {**_texts("id"), "detail": _texts("requestApiTokenId")},
     "authenticationContext": _texts("externalSessionId"),
-    "debugContext": {"debugData": {**_DEBUG, "flattened": _DEBUG}},
+    "debugContext": {"debugData": {**_DEBUG, **_FLOW, "flattened": _DEBUG | _FLOW}},
     "target": [{**_texts("id", "type"), "detailEntry": _texts("expires", "expiresAt", "expiration")}],
 }
 """Every path that is read, once a record; a value of another type is null there, a number is its text."""
@@ -44,6 +45,11 @@ _REFUSED = r"(?i)den(?:y|ied)|forbidden|unauthori[sz]ed|not[ _]?(?:authori[sz]ed
 _SECRET_FOR_A_CLIENT = r"^app\.oauth2\.(?:credentials\.lifecycle\.(?:create|activate)|client\.lifecycle\.create)$"
 _TELLING = r"token\.grant|token\.revoke|api_token|user\.session|user\.authentication\.sso|\.lifecycle\."
 """Words without which an event can hold no grant."""
+
+
+_FLOW_ID = """coalesce(e.debugContext.debugData.authnRequestId, e.debugContext.debugData.flattened.authnRequestId,
+    e['debugContext.debugData.authnRequestId'])"""
+"""Of a later step of a sign-in, the first step's transaction id."""
 
 
 def read(connection: duckdb.DuckDBPyConnection, records: pa.Table, only_telling: bool = False) -> None:
@@ -96,6 +102,7 @@ def _events() -> str:
                    {id_of("e.transaction.detail.requestApiTokenId")} AS api_token_id,
                    {id_of("e.authenticationContext.externalSessionId")} AS session_id,
                    {_server()} AS server_in_url,
+                   {id_of(_FLOW_ID)} AS flow_id,
                    coalesce(list_filter(e.target, t -> t IS NOT NULL), []) AS targets
             FROM parsed
         ),
@@ -249,6 +256,7 @@ _COLUMNS = {
     "resources": f"CASE WHEN len(targets) > 0 THEN {_TARGET_IDS} END",
     "account": "org",
     "request_uid": "transaction_id",
+    "trace_uid": "coalesce(flow_id, transaction_id)",
 }
 """Every action column that this format fills, as SQL over the fields."""
 

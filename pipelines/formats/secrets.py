@@ -143,8 +143,14 @@ def redact(raw: Strings, key: bytes, patterns: Sequence[Secret], *, spaced: bool
     Only rows that a vectorised search finds are rewritten. Rust's regular expressions do the searching,
     in time linear in the text. JSON stays valid JSON, equal secrets become equal texts, and redacting
     once more changes nothing. `spaced` says that fields are told apart by spaces (see `General`). Where
-    the group's text stands several times within a match, the last is meant.
+    the group's text stands several times within a match, the last is meant. A record of JSON among such lines is told
+    by its beginning, which is the log's own.
     """
+    if spaced and (objects := pl.Series(raw).str.starts_with("{").fill_null(value=False)).any():
+        for rows, by_spaces in ((objects, False), (~objects, True)):
+            chosen = raw.filter(rows.to_arrow())
+            raw = replaced(raw, rows, pl.Series(redact(chosen, key, patterns, spaced=by_spaces), dtype=pl.String))
+        return raw
     search = _search(tuple(pattern.pattern for pattern in patterns), spaced)
     texts = pl.Series(raw)
     rows = pl.repeat(value=False, n=len(texts), eager=True)

@@ -1,9 +1,15 @@
 """Squid's access log: the native format and any `logformat` line of the proxy's configuration.
 
-Sources: src/log/FormatSquidNative.cc, src/format/Format.cc and src/AccessLogEntry.cc of Squid 7. A line
-is written when its transaction ends, and an open tunnel is not in the log at all. `%<st` counts what the
-client was sent, `%>st` what the client sent, tunnelled bytes of a CONNECT included; the native, common
-and combined formats have no count of uploads, so there `bytes_out` is unknown.
+Proves: that a proxy user, where the source says `authenticated: true`, sent a request or held a tunnel to a host, from
+an address, and when it ended; how many bytes the client was sent, and with `%>st` how many it sent.
+
+Cannot see: what the client sent, in the native, common and combined formats; anything inside a tunnel but its host and
+sizes, unless TLS is bumped; a tunnel that is still open. Names of requests that were refused prove nothing; addresses
+may be those of `X-Forwarded-For` where indirect clients are logged (`log_uses_indirect_client`).
+
+Sources: src/log/FormatSquidNative.cc, src/format/Format.cc and src/AccessLogEntry.cc of Squid 7. A line is written when
+its transaction ends. `%<st` counts what the client was sent, `%>st` what the client sent, tunnelled bytes of a CONNECT
+included; the native, common and combined formats have no count of uploads, so there `bytes_out` is unknown.
 
 With TLS bumping one CONNECT line and its inner `https://` lines tell of the same bytes. `%ssl::bump_mode`
 (`splice`, `bump`, `peek`, ...) says which CONNECT was opened; deeds are merged elsewhere (pipelines.ingest.deeds), by
@@ -22,7 +28,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from pydantic import field_validator
 
-from pipelines.formats import one_batch
+from pipelines.formats import http_secrets, one_batch
 from pipelines.formats.addresses import addresses, hosts
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
 from pipelines.formats.splitting import lines
@@ -63,20 +69,12 @@ def grants(records: pa.Table, options: SquidOptions) -> pa.Table:  # noqa: ARG00
     return GRANTS_OUT.empty_table()
 
 
-_TOKEN_NAMES = (
-    "access_token|id_token|refresh_token|token|auth_token|session_token|sessionid|session|sid|jwt|auth|authorization"
-    "|sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|code|assertion|client_assertion|samlresponse"
-    "|client_secret|secret|secret_key|api[_-]?key|apikey|key|subscription-key|password|passwd|passphrase|pwd|pass"
-)
-
 # A header of log_mime_hdrs' blocks, from the block's or line's beginning to its `\r`. Loosely matched, a URL that
 # ends in `cookie:` would take the user's name behind it for a secret, and hide who it was.
 _HEADER = r"(?i)(?:\[|\\n)(?:{names}): *(?:{scheme}) *([^\\\[\]]+)\\r"
 
 SECRETS = (
-    Secret(rf"(?i)(?:[?&;#]|%3f|%26)(?:{_TOKEN_NAMES})(?:=|%3d)([^&\s\"'#;\[\]]+)"),
-    Secret(r"://[^/\s:@?#\"]*:([^/\s?#\"]+)@"),
-    Secret(r"://([^/\s:@?#\"]+)@"),
+    *http_secrets.URLS,
     Secret(_HEADER.format(names="(?:proxy-)?authorization", scheme="[a-z0-9-]+")),
     Secret(_HEADER.format(names="(?:set-)?cookie|x-api-key|api-key|x-auth-token|x-amz-security-token", scheme="")),
 )

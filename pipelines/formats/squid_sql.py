@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.formats import http_sql
 from pipelines.formats.squid_logformat import NAMES, URLS, Field, Logformat
 from pipelines.identifiers import Sql
 
@@ -24,7 +25,7 @@ def actions_sql(logformat: Logformat, authenticated: bool) -> str:
     steps = {
         "matched": _matched(logformat),
         "fields": _fields(logformat),
-        "urls": _urls(),
+        "urls": http_sql.urls("fields"),
         "told": _told(logformat, authenticated),
     }
     named = ", ".join(f"{name} AS ({sql})" for name, sql in steps.items())
@@ -144,53 +145,15 @@ def _time(logformat: Logformat) -> str:
         if fractions:
             unit = 10 ** (6 - min(fractions[0].digits or 3, 6))
             micros = f"{micros} + coalesce(try_cast({_known(fractions[0])} AS BIGINT) * {unit}, 0)"
-        return f"CASE WHEN length(m.{seconds[0].name}) <= 11 THEN {_moment(micros)} END"
+        return f"CASE WHEN length(m.{seconds[0].name}) <= 11 THEN {http_sql.moment(micros)} END"
     clocks = [field for field in logformat.fields if field.clock]
     if clocks:
         clock, value = str(clocks[0].clock), _known(clocks[0])
         if "%z" not in clock:
             clock, value = f"{clock} %z", f"regexp_replace({value}, ' \\+0000$', '') || ' +0000'"
-        return _moment(f"epoch_us(try_strptime({value}, '{clock.replace(chr(39), chr(39) * 2)}'))")
+        return http_sql.moment(f"epoch_us(try_strptime({value}, '{clock.replace(chr(39), chr(39) * 2)}'))")
     start = _known(logformat.of("tS")[0])
-    return _moment(f"try_cast(round(try_cast({start} AS DECIMAL(28, 9)) * 1000000) AS BIGINT)")
-
-
-def _moment(micros: str) -> str:
-    return f"CASE WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN make_timestamp({micros}) END"
-
-
-def _urls() -> str:
-    """A row a record: where the request went. What precedes the last `@` of an authority is no host (RFC 3986, 3.2)."""
-    authority = r"^(\[[^\]]*\]|[^:/?#\[\s]*)(?::([0-9]*))?(/[^?#]*)?"
-    header_port = "CASE WHEN aim.host = '' AND host IS NULL THEN regexp_extract(host_header, ':([0-9]+)$', 1) END"
-    return f"""
-        SELECT *,
-               coalesce(nullif(aim.host, ''), host,
-                        regexp_extract(host_header, '^(\\[[^\\]]*\\]|[^:]*)', 1), sni) AS to_host,
-               coalesce(try_cast(nullif(aim.port, '') AS BIGINT), try_cast(port AS BIGINT),
-                        try_cast({header_port} AS BIGINT),
-                        CASE WHEN method = 'CONNECT' OR to_scheme IN ('https', 'wss') THEN 443
-                             WHEN to_scheme IN ('http', 'ws') THEN 80 WHEN to_scheme = 'ftp' THEN 21 END) AS to_port,
-               CASE WHEN method IS DISTINCT FROM 'CONNECT'
-                    THEN coalesce(nullif(aim.path, ''), nullif(split_part(path, '?', 1), ''),
-                                  CASE WHEN slashes > 0 THEN '/' END) END AS to_path
-        FROM (
-            SELECT *,
-                   lower(CASE WHEN slashes > 0 THEN substr(url, 1, slashes - 1) ELSE scheme END) AS to_scheme,
-                   regexp_extract(
-                       CASE WHEN slashes > 0 AND contains(url, '@')
-                            THEN regexp_replace(substr(url, slashes + 3), '^[^/?#]*@', '')
-                            WHEN slashes > 0 THEN substr(url, slashes + 3)
-                            WHEN starts_with(url, 'error:') THEN NULL
-                            WHEN method = 'CONNECT' OR starts_with(url, '/')
-                                 OR regexp_matches(url, '^[^/?#@]+:[0-9]+$') THEN url END,
-                       '{authority}', ['host', 'port', 'path']) AS aim
-            FROM (SELECT *, CASE WHEN starts_with(url, 'error:') OR method = 'CONNECT' THEN 0
-                                 ELSE coalesce(strpos(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://'), '://'), 0)
-                                 END AS slashes
-                  FROM fields)
-        )
-    """
+    return http_sql.moment(http_sql.seconds(start))
 
 
 def _told(logformat: Logformat, authenticated: bool) -> str:
@@ -198,35 +161,34 @@ def _told(logformat: Logformat, authenticated: bool) -> str:
     proven = "'proven'" if authenticated else "'asserted'"
     ends = bool(logformat.of("ts")) or any(field.clock for field in logformat.fields)
     fine = bool(logformat.of("tu")) if ends else True
-    trace = "regexp_extract(lower(traceparent), '^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-', 1)"
     return f"""
         SELECT record_id, matches, raw, time,
                {"'end'" if ends else "'start'"} AS time_kind,
                {"'1ms'" if fine else "'1s'"} AS time_precision,
                4002 AS class_uid,
-               {_activity()} AS activity,
+               {http_sql.activity()} AS activity,
                {Sql.uid("proxy:user", "user_name", "realm")} AS principal,
                CASE WHEN user_name IS NOT NULL THEN 'user' END AS principal_type,
                CASE WHEN user_name IS NULL OR challenge OR user_claimed OR user_spaced THEN 'asserted' ELSE {proven}
                    END AS identity_strength,
                client AS src_ip,
-               {_port("try_cast(client_port AS BIGINT)")} AS src_port,
+               {http_sql.port("try_cast(client_port AS BIGINT)")} AS src_port,
                agent AS user_agent,
                method AS http_method,
                to_host AS dst_host,
-               {_port("to_port")} AS dst_port,
+               {http_sql.port("to_port")} AS dst_port,
                CASE WHEN {_straight()} THEN peer END AS dst_ip,
                to_path AS url_path,
                status,
                CASE WHEN status_number > 0 THEN CAST(status_number AS VARCHAR) END AS status_code,
                CASE WHEN status <> 'success' THEN coalesce(result, err_code) END AS error,
-               {_count("round(try_cast(elapsed AS DOUBLE))")} AS duration_ms,
-               coalesce({_count("received")},
-                        {_count("try_cast(exchanged AS HUGEINT) - try_cast(sent AS HUGEINT)")}) AS bytes_out,
-               {_count("sent")} AS bytes_in,
+               {http_sql.count("round(try_cast(elapsed AS DOUBLE))")} AS duration_ms,
+               coalesce({http_sql.count("received")},
+                        {http_sql.count("try_cast(exchanged AS HUGEINT) - try_cast(sent AS HUGEINT)")}) AS bytes_out,
+               {http_sql.count("sent")} AS bytes_in,
                request_id AS request_uid,
                {_twin_rank()} AS twin_rank,
-               'trace:id/' || nullif(nullif({trace}, '{"0" * 32}'), '') AS trace_uid,
+               {http_sql.trace("traceparent")} AS trace_uid,
                user_name IS NULL AND challenge AND refused AS nameless
         FROM (
             SELECT *, {_status()} AS status,
@@ -260,27 +222,12 @@ def _twin_rank() -> str:
                     ELSE 2 END"""
 
 
-def _activity() -> str:
-    """The method's name as OCSF's HTTP Activity (class 4002) says it."""
-    names = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE", "PATCH")
-    cases = " ".join(f"WHEN '{name}' THEN '{name.capitalize()}'" for name in names)
-    return f"CASE method {cases} ELSE CASE WHEN method IS NULL THEN 'Unknown' ELSE 'Other' END END"
-
-
 def _status() -> str:
     return """CASE WHEN refused OR status_number IN (401, 403, 407) THEN 'denied'
                    WHEN contains(result, '_ABORTED') OR contains(result, '_TIME') OR status_number >= 400
                         OR status_number = 0 THEN 'failure'
                    WHEN status_number BETWEEN 100 AND 399 THEN 'success'
                    ELSE 'unknown' END"""
-
-
-def _port(number: str) -> str:
-    return f"CASE WHEN {number} BETWEEN 1 AND 65535 THEN {number} END"
-
-
-def _count(number: str) -> str:
-    return f"CASE WHEN try_cast({number} AS BIGINT) >= 0 THEN try_cast({number} AS BIGINT) END"
 
 
 def _judged(logformat: Logformat) -> str:

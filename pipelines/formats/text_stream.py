@@ -25,7 +25,7 @@ class Reader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.start = 0
-        continues = _position(stream) > 0
+        continues = position(stream) > 0
         self.head = self._fill()
         self.empty = not self.head
         self.problem: str | None = None
@@ -59,7 +59,7 @@ class Reader:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _position(stream: BinaryIO) -> int:
+def position(stream: BinaryIO) -> int:
     """Where in its file a stream begins; 0 for one that cannot tell."""
     try:
         return stream.tell()

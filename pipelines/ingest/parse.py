@@ -20,7 +20,7 @@ from pipelines.pull import spool
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
 
-_ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string())).append(pa.field("category", pa.string()))
+_ACTIONS = ACTIONS_OUT.append(pa.field("id_scope", pa.string()))
 
 _ODD = r"\\u(?:0000|[dD][89a-fA-F])|\x00"
 """What `_mended` replaces: looked for once, since hardly a log holds any of it."""
@@ -78,7 +78,7 @@ def _readable(records: pa.Table, source: str) -> pa.Table:
 
 
 def parse_records(engines: Engines, scratch: Path, source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The actions (ACTIONS_OUT with id_scope and category) and grants of one source's records (RECORDS_IN).
+    """The actions (ACTIONS_OUT with id_scope) and grants of one source's records (RECORDS_IN).
 
     The work is record-local, and is done batch by batch.
     """
@@ -86,8 +86,9 @@ def parse_records(engines: Engines, scratch: Path, source: Source, records: pa.T
     mended = pa.concat_tables([RECORDS_IN.empty_table(), *batches])
     told = engines.each(scratch, mended, partial(_actions, source), ACTIONS_OUT)
     given = engines.each(scratch, mended, partial(_grants, source), GRANTS_OUT)
-    for name, value in (("id_scope", source.format.id_scope), ("category", source.format.category)):
-        told = told.append_column(name, pa.repeat(pa.scalar(value, pa.string()), told.num_rows))
+    told = told.append_column("id_scope", pa.repeat(pa.scalar(source.format.id_scope, pa.string()), told.num_rows))
+    own = pl.Series(told["category"]).fill_null(source.format.category).to_arrow().cast(pa.string())
+    told = told.set_column(told.column_names.index("category"), "category", own)
     return told.cast(_ACTIONS), given
 
 

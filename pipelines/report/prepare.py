@@ -26,7 +26,7 @@ def prepare(engine: DuckDBEngine, sources: Sequence[Source], selection: Selectio
     engine.let("asked", pa.table({"worker": pa.array([selection.worker], pa.string())}))
     manifests.provide(engine, ())  # which of them lie in the folder now makes no difference here
     engine.let("latest_manifests", latest_manifests_sql(selection))
-    provide.provide(engine, provide.sources_table(sources))
+    provide.provide(engine, sources)
     scope.judge(engine)
     engine.let("reported", reported_sql(selection))
     engine.let("found", found_sql(selection))

@@ -63,7 +63,9 @@ def test_every_column_that_is_filled_is_declared_and_the_other_way_round() -> No
     twin = changed(sharedEventID="t1", errorCode="X", errorMessage="y", userIdentity__invokedBy="ec2.amazonaws.com")
     sourced = changed(userIdentity__sessionContext__sourceIdentity="dana@corp.example")
     making = changed(call("iam", "CreateAccessKey"), requestParameters={"userName": "bot"})
-    filled = {name for row in actions(twin, sourced, making) for name, value in row.items() if value is not None}
+    tool = {"body": {"method": "tools/call", "params": {"name": "crm___read"}}}
+    asked = changed(call("bedrock-agentcore", "InvokeGateway"), requestParameters=tool)
+    filled = {name for row in actions(twin, sourced, making, asked) for name, value in row.items() if value is not None}
     assert filled - {"record_id", "outcome", "native_id"} == FORMAT.observes
 
 

@@ -44,6 +44,33 @@ def test_split_gives_a_record_an_event():
         assert [json.loads(piece)["uuid"] for piece in pieces] == ["1", "2"]
 
 
+def test_split_opens_the_envelopes_of_hooks_and_of_eventbridge():
+    hook = {"eventType": "com.okta.event_hook", "data": {"events": [event(uuid="1"), event(uuid="2")]}}
+    bridge = {"detail-type": "SystemLog", "detail": event(uuid="3")}
+    plain = event(uuid="4", debugContext={"debugData": {"note": '"events"'}})
+    broken = '{"data":{"events":[}'
+    text = "\n".join([json.dumps(hook), json.dumps(bridge), json.dumps(plain), broken])
+    found = [s.pieces for s in okta.split(io.BytesIO(text.encode()), True, Options())]
+    raws = [raw for table in found for raw in table["raw"].to_pylist()]
+    reasons = [reason for table in found for reason in table["reason"].to_pylist()]
+    assert [json.loads(raw)["uuid"] for raw in raws[:4]] == ["1", "2", "3", "4"]
+    assert [reason is not None for reason in reasons] == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "debug",
+    [
+        {"debugContext": {"debugData": {"authnRequestId": "tx0"}}},
+        {"debugContext": {"debugData": {"flattened": {"authnRequestId": "tx0"}}}},
+        {"debugContext.debugData.authnRequestId": "tx0"},
+    ],
+)
+def test_the_steps_of_a_sign_in_share_a_trace(debug: dict[str, Any]):
+    first, later = read([event(transaction={"id": "tx0"}), event("user.authentication.sso", **debug)])
+    assert (first["trace_uid"], later["trace_uid"]) == ("tx0", "tx0")
+    assert (first["request_uid"], later["request_uid"]) == ("tx0", "tx1")
+
+
 def test_an_event():
     row = read([event(target=[{"id": "0oa9", "type": "AppInstance"}, {"type": "Rule"}, ALICE])])[0]
     assert (row["outcome"], row["native_id"]) == ("action", "6f1c1f30-0000-11f1-8001-00000000000a")
