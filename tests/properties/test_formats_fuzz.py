@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
