@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 from pipelines.formats import secrets, splitting, text
 from pipelines.formats.format import Split
 from pipelines.ingest.parse import parse_records
+from pipelines.lake.duckdb_engine import DuckDBEngines
 from pipelines.settings import Source
 from tests.machine import ROOT
 from tests.pipelines.formats.samples import Sample, pieces, samples
@@ -110,7 +112,7 @@ def measure(one: Sample, records: int) -> Rate:
         ids = pa.array(range(count), pa.int64()).cast(pa.string())
         same = {"source": "s", "realm": "corp"}
         names = {name: pa.repeat(pa.scalar(value, pa.string()), count) for name, value in same.items()}
-        parse_records(source, pa.table({"record_id": ids, **names, "raw": redacted}))
+        parse_records(DuckDBEngines(), Path(), source, pa.table({"record_id": ids, **names, "raw": redacted}))
 
     reading = least(whole)
     alone = least(lambda: spent(plain(io.BytesIO(content), True)))

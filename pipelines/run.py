@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 import duckdb
 import pyarrow as pa
@@ -31,9 +32,10 @@ from pipelines.formats import secrets
 from pipelines.ingest import commit as ingest
 from pipelines.ingest.commit import Counts
 from pipelines.ingest.parse import parse
+from pipelines.lake.configured import engines
 from pipelines.lake.confine import Room, confine
-from pipelines.lake.duckdb_engine import DuckDBEngine
-from pipelines.lake.store import Lake, Writer, current_snapshot, prepare_folders
+from pipelines.lake.engines import Engines
+from pipelines.lake.store import Lake, Writer, current_snapshot, flush, prepare_folders
 from pipelines.pull import files
 from pipelines.pull.checkpoints import Checkpoints
 from pipelines.pull.files import PulledObject
@@ -77,6 +79,11 @@ class Plan:
     @property
     def lake(self) -> Lake:
         return self.settings.lake
+
+    @cached_property
+    def engines(self) -> Engines:
+        """The engine that the configuration names."""
+        return engines(self.settings.engine)
 
 
 @dataclass(frozen=True)
@@ -179,9 +186,12 @@ def _batches(objects: Iterator[PulledObject]) -> Iterator[list[PulledObject]]:
 
 def _commit_batch(what: Plan, batch: Sequence[PulledObject]) -> Counts:
     readable = [item for item in batch if item.error is None]
-    parsed = parse(what.settings.sources, readable)
-    with what.lake.writing(threads=THREADS_A_COMMIT) as writer:
-        counts = ingest.commit(writer, parsed, run_id=what.run_id, now=utc_now())
+    parsed = parse(what.engines, what.lake.spool / what.run_id, what.settings.sources, readable)
+    with (
+        what.lake.writing(threads=THREADS_A_COMMIT, flushed=what.engines.reads_files) as writer,
+        what.engines.over(what.lake, writer.connection, writer.input_snapshot) as engine,
+    ):
+        counts = ingest.commit(writer, engine, parsed, run_id=what.run_id, now=utc_now())
     for item in readable:
         if item.spool_file is not None:
             item.spool_file.unlink(missing_ok=True)
@@ -190,14 +200,15 @@ def _commit_batch(what: Plan, batch: Sequence[PulledObject]) -> Counts:
 
 def stitch_all(what: Plan) -> stitch.Stitched | None:
     """Stage (b): manifest versions, bindings and chains; None where nothing that they rest on has changed."""
-    with what.lake.writing() as writer:
+    with what.lake.writing(flushed=what.engines.reads_files) as writer:
         inputs = _digest(_ledger_end(writer), *sorted(one.sha256 for one in what.manifests))
         if _last_inputs(writer.connection, "b") == inputs:
             return None
         added = manifest_versions.record(writer, what.manifests, what.settings.file.parent, utc_now())
-        engine = DuckDBEngine(writer.connection)
-        manifest_versions.provide(engine, [one.sha256 for one in what.manifests])
-        stitched = stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
+        stored = writer.connection.execute("SELECT * FROM lake.manifests").to_arrow_table()
+        with what.engines.over(what.lake, writer.connection, writer.input_snapshot) as engine:
+            manifest_versions.provide(engine, [one.sha256 for one in what.manifests], stored)
+            stitched = stitch.commit(writer, engine, run_id=what.run_id, now=utc_now(), inputs_sha256=inputs)
         return replace(stitched, from_now=added.from_now)
 
 
@@ -215,13 +226,14 @@ def detect_all(what: Plan) -> detect.Detected | None:
             if _last_inputs(connection, "c") == inputs:
                 return None
             snapshot = current_snapshot(connection)
+        if what.engines.reads_files:
+            snapshot = _flushed(what.lake)
         with what.lake.reading(snapshot) as connection:
             limits = what.settings.detectors
             confine(connection, what.lake, Room(limits.memory, limits.spill))
             current = [one.sha256 for one in what.manifests]
-            judged = detect.judge(
-                DuckDBEngine(connection), what.detectors, what.settings.sources, current, limits.seconds
-            )
+            with what.engines.over(what.lake, connection, snapshot) as engine:
+                judged = detect.judge(engine, what.detectors, what.settings.sources, current, limits.seconds)
         refused = tuple(one.failure for one in what.refused)
         with what.lake.writing() as writer:
             if _detection_inputs(what, writer.connection) == inputs:
@@ -235,6 +247,13 @@ def detect_all(what: Plan) -> detect.Detected | None:
                     now=utc_now(),
                     inputs_sha256=_judged_by_all(inputs, judged.failures),
                 )
+
+
+def _flushed(lake: Lake) -> int:
+    """The latest snapshot, all of whose rows are in files."""
+    with lake.maintaining() as connection:
+        flush(connection)
+        return current_snapshot(connection)
 
 
 def _judged_by_all(inputs: str, failures: Sequence[Failure]) -> str:

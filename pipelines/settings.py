@@ -14,6 +14,7 @@ from detectors.located import Located, Problem, Problems
 from pipelines.alerts.destination import DestinationSettings, all_destinations
 from pipelines.formats import all_formats
 from pipelines.formats.format import Format, Options
+from pipelines.lake.configured import EngineChoice
 from pipelines.lake.store import Lake
 
 CONFIG_VARIABLE = "WORKERTRAIL_CONFIG"
@@ -55,6 +56,16 @@ class DetectorLimits(_Strict):
     spill: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] = "20GB"
 
 
+_MASTER = r"^(local(\[(\*|[1-9][0-9]{0,3})\])?|spark://\S+:[0-9]+(,\S+)?|yarn|k8s://\S+)$"
+
+
+class SparkSettings(_Strict):
+    """How `engine: spark` starts Spark: the address of its master, and further keys of Spark's own configuration."""
+
+    master: Annotated[str, Field(pattern=_MASTER)] = "local[*]"
+    conf: Mapping[Annotated[str, Field(pattern=r"^spark\.")], str] = {}
+
+
 class Environment(_Strict):
     """What belongs to one environment (prod, dev)."""
 
@@ -81,7 +92,8 @@ class File(_Strict):
     """The shape of workertrail.yaml; sources and alerts are read by their formats and destinations."""
 
     lake: LakeSettings = LakeSettings()
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SparkSettings = SparkSettings()
     workers: str = "data/workers"
     rules: tuple[str, ...] = ()
     detectors: DetectorLimits = DetectorLimits()
@@ -109,6 +121,7 @@ class Settings:
 
     file: Path
     lake: Lake
+    engine: EngineChoice
     workers: Path
     rules: tuple[Path, ...]
     detectors: DetectorLimits
@@ -135,6 +148,7 @@ def load(file: Path) -> Settings:
     return Settings(
         file=file.resolve(),
         lake=Lake(base / config.lake.catalog.removeprefix("sqlite:"), base / config.lake.data),
+        engine=EngineChoice(config.engine, config.spark.master, dict(config.spark.conf)),
         workers=base / config.workers,
         rules=tuple(base / folder for folder in config.rules),
         detectors=config.detectors,

@@ -15,7 +15,7 @@ from pipelines.formats import all_formats
 from pipelines.settings import load
 from tests.machine import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-spark.lock", "requirements-dev.lock")
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -17,7 +17,8 @@ from pipelines.detect import coverage, manifests, provide, sigma
 from pipelines.detect.load import Loaded, Loading, load
 from pipelines.detect.revise import Revised, revise
 from pipelines.ingest.commit import stage_row
-from pipelines.lake.duckdb_engine import DuckDBEngine, TooLong
+from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.engines import StageEngine, TooLong
 from pipelines.lake.replace import replace
 from pipelines.lake.store import Writer
 from pipelines.settings import Settings, Source
@@ -51,7 +52,7 @@ class Judged:
 
 
 def judge(
-    engine: DuckDBEngine,
+    engine: StageEngine,
     loaded: Sequence[Loaded],
     sources: Sequence[Source],
     current: Sequence[str],

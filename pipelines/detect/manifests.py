@@ -64,14 +64,16 @@ def _start(manifest: Manifest, otherwise: datetime | None) -> datetime | None:
     return datetime.combine(named, time.min)
 
 
-def provide(engine: Engine, current: Iterable[str]) -> None:
+def provide(engine: Engine, current: Iterable[str], stored: pa.Table | None = None) -> None:
     """From the lake's `manifests` make the tables of `detectors.manifest_tables`, and `current_manifests`.
 
-    `current` are the SHA-256 of the manifests that are in the folder now.
+    `current` are the SHA-256 of the manifests that are in the folder now. `stored`: the rows of `manifests` where a
+    transaction has added to them, which only its own connection can see.
     """
+    rows = engine.query("SELECT * FROM manifests") if stored is None else stored
     versions = [
         Version(row["effective_from"], row["document"], row["file"], row["sha256"], row["lines"], row["recorded_at"])
-        for row in engine.query("SELECT * FROM manifests").to_pylist()
+        for row in rows.to_pylist()
     ]
     for name, table in manifest_tables.tables(versions).items():
         engine.let(name, table)

@@ -14,7 +14,7 @@ from pipelines import schema
 from pipelines.ingest import deeds, identify
 from pipelines.ingest.parse import Parsed
 from pipelines.ingest.places import Place, unknown
-from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.engines import StageEngine
 from pipelines.lake.store import Writer
 from pipelines.pull import custody
 from pipelines.pull.checkpoints import Checkpoint
@@ -44,22 +44,22 @@ class Counts:
         )  # fmt: skip
 
 
-def commit(writer: Writer, parsed: Parsed, *, run_id: str, now: datetime) -> Counts:
+def commit(writer: Writer, engine: StageEngine, parsed: Parsed, *, run_id: str, now: datetime) -> Counts:
     """Add a parsed batch to the lake, within the writer's transaction; objects that it has already are left out."""
     places = unknown(writer, parsed.objects)
     fresh = {index: place for index, place in places.items() if not place.is_copy}
     known = len(parsed.objects) - len(fresh)
-    engine = DuckDBEngine(writer.connection)
     checkpoints = [item.checkpoint for item in parsed.objects if item.checkpoint is not None]
     if not fresh:
         _save_objects(writer, parsed.objects, places, {}, now)
         _save_checkpoints(writer, checkpoints)
         return Counts(known_objects=known)
-    _register(writer, engine, parsed, places, now)
+    _register(engine, parsed, places, now)
     identify.identify(engine)
     deeds.settle(engine)
     grants = identify.new_grants(engine)
     deeds.acting(engine)
+    identify.moved_grants(engine)
     counts = _counts_by_object(engine)
     _write(writer, engine, grants)
     _save_objects(writer, parsed.objects, places, counts, now)
@@ -82,7 +82,7 @@ def stage_row(writer: Writer, run_id: str, stage: str, now: datetime, inputs_sha
     )
 
 
-def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, places: Mapping[int, Place], now: datetime) -> None:
+def _register(engine: StageEngine, parsed: Parsed, places: Mapping[int, Place], now: datetime) -> None:
     """Hand the batch to the engine: batch_objects, batch_clock, and of the objects that are new batch_records (with
     what their formats made of them), batch_raw, batch_actions and batch_grants.
 
@@ -107,8 +107,8 @@ def _register(writer: Writer, engine: DuckDBEngine, parsed: Parsed, places: Mapp
     )
     engine.let("batch_clock", pa.table({"ingested_at": pa.array([now], pa.timestamp("us"))}))
     fresh = _of_new_objects(parsed, {index for index, _, place in chosen if not place.is_copy})
-    writer.connection.register("batch_raw", fresh.records)
-    writer.connection.register("batch_actions", fresh.actions)
+    engine.lend("batch_raw", fresh.records)
+    engine.lend("batch_actions", fresh.actions)
     engine.let(
         "batch_records",
         """
@@ -131,7 +131,7 @@ def _of_new_objects(parsed: Parsed, fresh: set[int]) -> Parsed:
     return replace(parsed, records=records, actions=actions, grants=grants)
 
 
-def _counts_by_object(engine: DuckDBEngine) -> dict[int, dict[str, int]]:
+def _counts_by_object(engine: StageEngine) -> dict[int, dict[str, int]]:
     found = engine.query(
         """
         SELECT r.object_index,
@@ -147,42 +147,50 @@ def _counts_by_object(engine: DuckDBEngine) -> dict[int, dict[str, int]]:
     return {row["object_index"]: row for row in found.to_pylist()}
 
 
-def _write(writer: Writer, engine: DuckDBEngine, grants: pa.Table) -> None:
+def _write(writer: Writer, engine: StageEngine, grants: pa.Table) -> None:
     """Append what is new, and mend the few stored rows that it changes."""
-    connection = writer.connection
+    renames = _has_rows(engine, "renamed")
+    if renames:
+        # What is told of who acts as whom may rest on the uid that is moved: it is gathered anew.
+        deeds.acting_anew(engine)
     told = {name: f"{'n' if name in identify.NEW_ACTIONS else 'a'}.{name}" for name in schema.ACTIONS.columns}
     told["is_primary"] = "n.is_primary AND coalesce(p.is_primary, true)"
-    connection.execute(
+    engine.append(
+        schema.ACTIONS,
         f"""
-        INSERT INTO lake.actions ({", ".join(told)})
-        SELECT {", ".join(told.values())}
+        SELECT {", ".join(f"{expression} AS {name}" for name, expression in told.items())}
         FROM batch_actions AS a
         JOIN new_actions AS n ON n.record_id = a.record_id
         LEFT JOIN primaries AS p ON p.action_uid = n.action_uid
-        """
+        """,
     )
-    connection.execute(
+    engine.append(
+        schema.RECORDS,
         """
-        INSERT INTO lake.records (record_id, source, format, object_uid, object_sha256, byte_start, ordinal,
-                                  content_sha256, ingested_at, raw, outcome, reason)
         SELECT r.record_id, r.source, r.format, r.object_uid, r.object_sha256, r.byte_start, r.ordinal,
                r.content_sha256, c.ingested_at, t.raw, f.outcome, f.reason
         FROM batch_raw AS t
         JOIN batch_records AS r ON r.record_id = t.record_id
         JOIN fates AS f ON f.record_id = t.record_id
         CROSS JOIN batch_clock AS c
-        """
+        """,
     )
+    engine.hand_over("acting", "moved_grants", "new_uids", "primaries", "renamed")
     _move_stored_grants(writer)
     writer.append(schema.GRANTS, grants)
-    _rename_stored(writer, engine)
+    if renames:
+        _rename_stored(writer)
     _flip_stored_primaries(writer)
     _replace_acts_as(writer)
 
 
+def _has_rows(engine: StageEngine, table: str) -> bool:
+    return bool(engine.query(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
+
+
 def _flip_stored_primaries(writer: Writer) -> None:
     connection = writer.connection
-    changed = "SELECT action_uid FROM primaries EXCEPT SELECT action_uid FROM new_actions"
+    changed = "SELECT action_uid FROM primaries EXCEPT SELECT action_uid FROM new_uids"
     row = connection.execute(f"SELECT count(*) FROM ({changed})").fetchone()
     if row and row[0]:
         connection.execute(
@@ -193,34 +201,20 @@ def _flip_stored_primaries(writer: Writer) -> None:
         )
 
 
-def _rename_stored(writer: Writer, engine: DuckDBEngine) -> None:
+def _rename_stored(writer: Writer) -> None:
     """Where the uid of a stored action goes to a copy of lesser content, move it aside."""
-    connection = writer.connection
-    row = connection.execute("SELECT count(*) FROM renamed").fetchone()
-    if not row or not row[0]:
-        return
-    connection.execute(
+    writer.connection.execute(
         """
         UPDATE lake.actions SET action_uid = r.new_uid, flag = r.flag,
                                 is_primary = r.flag IS NULL AND lake.actions.is_primary
         FROM renamed AS r WHERE r.record_id = lake.actions.record_id
         """
     )
-    connection.execute("DELETE FROM lake.acts_as")
-    engine.let("every_action", "SELECT * FROM actions")
-    deeds.acting(engine, "every_action")
 
 
 def _move_stored_grants(writer: Writer) -> None:
     """The grants of a stored action that loses its uid go with it, before those of the winner come."""
     connection = writer.connection
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE moved_grants AS
-        SELECT g.grant_uid AS old_uid, r.new_uid, {identify.grant_uid("r.new_uid")} AS new_grant_uid
-        FROM lake.grants AS g JOIN renamed AS r ON r.action_uid = g.action_uid
-        """
-    )
     row = connection.execute("SELECT count(*) FROM moved_grants").fetchone()
     if row and row[0]:
         connection.execute(

@@ -82,21 +82,40 @@ def settle(engine: Engine) -> None:
     )
 
 
-def acting(engine: Engine, actions: str = "new_actions") -> None:
-    """From the named actions and the lake make `acting`: the rows of `acts_as` as they must be now.
+def acting(engine: Engine) -> None:
+    """From `new_actions` and the lake make `acting`: the rows of `acts_as` as they must be now.
 
     The evidence of a row is the earliest action that says so (then the least uid), whatever came first.
     """
+    told = "SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen FROM acts_as"
+    engine.let("acting", _acting_sql("new_actions", f"UNION ALL {told}"))
+
+
+def acting_anew(engine: Engine) -> None:
+    """The same from all actions, as they are when `renamed` is carried out, and from nothing that was told before."""
+    columns = "credential_uid, session_uid, principal, identity_strength, session_name, action_uid, time, flag"
     engine.let(
-        "acting",
+        "every_action",
         f"""
+        SELECT a.credential_uid, a.session_uid, a.principal, a.identity_strength, a.session_name,
+               coalesce(r.new_uid, a.action_uid) AS action_uid, a.time,
+               CASE WHEN r.new_uid IS NULL THEN a.flag ELSE r.flag END AS flag
+        FROM actions AS a LEFT JOIN renamed AS r ON r.record_id = a.record_id
+        UNION ALL
+        SELECT {columns} FROM new_actions
+        """,
+    )
+    engine.let("acting", _acting_sql("every_action", ""))
+
+
+def _acting_sql(actions: str, told_before: str) -> str:
+    return f"""
         WITH said AS (
             SELECT credential_uid, session_uid, principal, coalesce(identity_strength, 'proven') AS strength,
                    session_name, action_uid AS evidence, time AS first_seen
             FROM {actions}
             WHERE (credential_uid IS NOT NULL OR session_uid IS NOT NULL OR principal IS NOT NULL) AND flag IS NULL
-            UNION ALL
-            SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen FROM acts_as
+            {told_before}
         ),
         ordered AS (
             SELECT *, row_number() OVER (
@@ -105,5 +124,4 @@ def acting(engine: Engine, actions: str = "new_actions") -> None:
         )
         SELECT credential_uid, session_uid, principal, strength, session_name, evidence, first_seen
         FROM ordered WHERE place = 1
-        """,
-    )
+        """

@@ -251,6 +251,20 @@ def new_grants(engine: Engine) -> pa.Table:
     )
 
 
+def moved_grants(engine: Engine) -> None:
+    """`moved_grants`: old_uid, new_uid (of the action) and new_grant_uid of the grants of a stored action that is
+    renamed. `new_uids`: the action_uid of every new action.
+    """
+    engine.let(
+        "moved_grants",
+        f"""
+        SELECT g.grant_uid AS old_uid, r.new_uid, {grant_uid("r.new_uid")} AS new_grant_uid
+        FROM grants AS g JOIN renamed AS r ON r.action_uid = g.action_uid
+        """,
+    )
+    engine.let("new_uids", "SELECT action_uid FROM new_actions")
+
+
 def grant_uid(action_uid: str, grant: str = "g") -> str:
     """SQL for a grant's uid: a hash of its evidence and its ends."""
     parts = ", ".join(f"coalesce({grant}.{name}, '')" for name in ("kind", "mechanism", "parent_uid", "child_uid"))

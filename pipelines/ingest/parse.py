@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, rows
-from pipelines.lake.duckdb_engine import ROWS_A_BATCH
+from pipelines.lake.engines import ROWS_A_BATCH, Engines
 from pipelines.pull import spool
 from pipelines.pull.files import PulledObject
 from pipelines.settings import Source
@@ -56,13 +58,13 @@ class Parsed:
     grants: pa.Table
 
 
-def parse(sources: Sequence[Source], objects: Sequence[PulledObject]) -> Parsed:
-    """Parse spooled objects with their sources' formats."""
+def parse(engines: Engines, scratch: Path, sources: Sequence[Source], objects: Sequence[PulledObject]) -> Parsed:
+    """Parse spooled objects with their sources' formats; `scratch` is a folder for the engine."""
     by_name = {source.name: source for source in sources}
     records = _spooled(objects, by_name)
     actions, grants = [_ACTIONS.empty_table()], [GRANTS_OUT.empty_table()]
     for name in sorted({item.source for item in objects}):
-        told, given = parse_records(by_name[name], _readable(records, name))
+        told, given = parse_records(engines, scratch, by_name[name], _readable(records, name))
         actions.append(told)
         grants.append(given)
     return Parsed(tuple(objects), records, pa.concat_tables(actions), pa.concat_tables(grants))
@@ -75,14 +77,15 @@ def _readable(records: pa.Table, source: str) -> pa.Table:
     return columns if chosen.all() else columns.filter(cast("pa.ChunkedArray[pa.BooleanScalar]", chosen.to_arrow()))
 
 
-def parse_records(source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
+def parse_records(engines: Engines, scratch: Path, source: Source, records: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The actions (ACTIONS_OUT with id_scope) and grants of one source's records (RECORDS_IN).
 
-    The work is record-local, and is done batch by batch: what `each` of an engine would call with.
+    The work is record-local, and is done batch by batch.
     """
     batches = [_mended(pa.Table.from_batches([batch])) for batch in records.to_batches(ROWS_A_BATCH)]
-    told = pa.concat_tables([ACTIONS_OUT.empty_table(), *(_actions(source, batch) for batch in batches)])
-    given = pa.concat_tables([GRANTS_OUT.empty_table(), *(_grants(source, batch) for batch in batches)])
+    mended = pa.concat_tables([RECORDS_IN.empty_table(), *batches])
+    told = engines.each(scratch, mended, partial(_actions, source), ACTIONS_OUT)
+    given = engines.each(scratch, mended, partial(_grants, source), GRANTS_OUT)
     told = told.append_column("id_scope", pa.repeat(pa.scalar(source.format.id_scope, pa.string()), told.num_rows))
     own = pl.Series(told["category"]).fill_null(source.format.category).to_arrow().cast(pa.string())
     told = told.set_column(told.column_names.index("category"), "category", own)

@@ -7,6 +7,8 @@ from sqlglot import expressions as exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from pipelines.lake.spark_sql import MendedSpark, Unmendable, unknown_functions
+
 BANNED_FUNCTIONS = {
     "EPOCH_US": "passes through unchanged",
     "HASH": "passes through unchanged",
@@ -17,8 +19,8 @@ BANNED_FUNCTIONS = {
 }
 """Functions that sqlglot renders wrongly for Spark, or not at all, and what goes wrong."""
 
-BANNED_WORDS = {"ASOF", "GLOB", "SIMILAR"}
-"""Words of operators that pass through unchanged."""
+BANNED_WORDS = {"ASOF", "GLOB", "SIMILAR", "~", "!~"}
+"""Operators that pass through unchanged, or that sqlglot takes for others: `~` matches the whole text in DuckDB."""
 
 
 class NotPortable(Exception):
@@ -27,6 +29,19 @@ class NotPortable(Exception):
 
 def spark(sql: str) -> str:
     """The Spark SQL of a DuckDB SELECT. Raises NotPortable for what does not parse, render, or is banned."""
+    return render(portable(sql))
+
+
+def render(tree: exp.Query) -> str:
+    """The Spark SQL of a query that `portable` has passed, or of a part of it."""
+    try:
+        return tree.sql(dialect=MendedSpark, unsupported_level=ErrorLevel.RAISE, comments=False)
+    except (SqlglotError, Unmendable) as error:
+        raise NotPortable(f"does not render: {error}") from error
+
+
+def portable(sql: str) -> exp.Query:
+    """A DuckDB SELECT, parsed. Raises NotPortable for what does not parse or is banned."""
     try:
         statements = sqlglot.parse(sql, read="duckdb")
     except SqlglotError as error:
@@ -35,10 +50,10 @@ def spark(sql: str) -> str:
         raise NotPortable("is not one SELECT")
     tree = statements[0]
     _refuse_banned(sql, tree)
-    try:
-        return tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE)
-    except SqlglotError as error:
-        raise NotPortable(f"does not render: {error}") from error
+    unknown = unknown_functions(tree)
+    if unknown:
+        raise NotPortable(f"{', '.join(sorted(unknown))} has no counterpart that is known")
+    return tree
 
 
 def _refuse_banned(sql: str, tree: exp.Query) -> None:

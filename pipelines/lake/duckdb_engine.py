@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event, Timer
 
 import duckdb
 import pyarrow as pa
 
-ROWS_A_BATCH = 100_000
+from pipelines import schema as tables
+from pipelines.lake.engines import ROWS_A_BATCH, TooLong
+from pipelines.lake.store import Lake
 
-
-class TooLong(Exception):
-    """A statement was stopped because its time was over."""
+__all__ = ["ROWS_A_BATCH", "DuckDBEngine", "DuckDBEngines", "TooLong"]
 
 
 def _ignore(_sql: str) -> None:
@@ -63,6 +64,18 @@ class DuckDBEngine:
         with self._in_time():
             return self.connection.execute(sql).to_arrow_table()
 
+    def lend(self, name: str, table: pa.Table) -> None:
+        """What is wide is not copied."""
+        self.connection.register(name, table)
+
+    def hand_over(self, *names: str) -> None:
+        """The results are temporary tables of the writer's connection already."""
+
+    def append(self, table: tables.Table, sql: str) -> None:
+        columns = ", ".join(f'"{name}"' for name in table.columns)
+        self.on_sql(sql)
+        self.connection.execute(f'INSERT INTO lake."{table.name}" ({columns}) {sql}')
+
     @property
     def _stopped(self) -> str:
         return f"stopped after {self.seconds:g} s"
@@ -90,3 +103,24 @@ class DuckDBEngine:
             raise TooLong(self._stopped) from error
         finally:
             timer.cancel()
+
+
+@dataclass(frozen=True)
+class DuckDBEngines:
+    """See `pipelines.lake.engines.Engines`."""
+
+    reads_files = False
+
+    @contextmanager
+    def over(self, lake: Lake, connection: duckdb.DuckDBPyConnection, snapshot: int) -> Iterator[DuckDBEngine]:  # noqa: ARG002
+        yield DuckDBEngine(connection)
+
+    def each(
+        self,
+        scratch: Path,  # noqa: ARG002
+        table: pa.Table,
+        function: Callable[[pa.Table], pa.Table],
+        given: pa.Schema,
+    ) -> pa.Table:
+        batches = (function(pa.Table.from_batches([batch])) for batch in table.to_batches(ROWS_A_BATCH))
+        return pa.concat_tables([given.empty_table(), *batches])

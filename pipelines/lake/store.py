@@ -18,7 +18,7 @@ from pipelines import schema
 from pipelines.lake import extensions, migrations
 from pipelines.lake.lock import LakeError, held
 
-__all__ = ["Lake", "LakeError", "Writer", "current_snapshot", "literal", "prepare_folders"]
+__all__ = ["Lake", "LakeError", "Writer", "current_snapshot", "flush", "literal", "prepare_folders"]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,18 @@ class Lake:
         return self.catalog.parent / "delivery.lock"
 
     @contextmanager
-    def writing(self, threads: int | None = None) -> Iterator[Writer]:
+    def writing(self, threads: int | None = None, *, flushed: bool = False) -> Iterator[Writer]:
         """The one writer: takes the lock, then opens its connection; commits at the end, or rolls all back.
 
-        `threads` bounds how many the engine works with (null: one a core).
+        `threads` bounds how many the engine works with (null: one a core); `flushed`: inlined rows are written to
+        files first, for an engine that reads them.
         Raises LakeError where the lock is not had within ten minutes or the catalog cannot be opened.
         """
         with self.maintaining() as connection:
             if threads is not None:
                 connection.execute(f"SET threads = {int(threads)}")
+            if flushed:
+                flush(connection)
             connection.execute("BEGIN")
             writer = Writer(connection, current_snapshot(connection))
             yield writer
@@ -165,6 +168,11 @@ def prepare_folders(lake: Lake) -> None:
     os.umask(0o077)
     for folder in (lake.catalog.parent, lake.data):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def flush(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the rows and deletions that the catalog itself holds to files; snapshots read as before."""
+    connection.execute("CALL ducklake_flush_inlined_data('lake')").fetchall()
 
 
 def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:

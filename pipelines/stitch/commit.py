@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipelines import schema
 from pipelines.ingest.commit import stage_row
-from pipelines.lake.duckdb_engine import DuckDBEngine
+from pipelines.lake.engines import StageEngine
 from pipelines.lake.replace import Changes, replace
 from pipelines.lake.store import Writer
 from pipelines.lake.views import attributions_sql
@@ -24,11 +24,12 @@ class Stitched:
     from_now: tuple[str, ...] = ()
 
 
-def commit(writer: Writer, engine: DuckDBEngine, *, run_id: str, now: datetime, inputs_sha256: str) -> Stitched:
+def commit(writer: Writer, engine: StageEngine, *, run_id: str, now: datetime, inputs_sha256: str) -> Stitched:
     """Recompute bindings and chains from grants, acts_as, actions and `identity_claims`, and write what differs."""
     bind_over_time(engine)
     engine.let("attributed_all", attributions_sql(bindings="bound"))
     chain(engine)
+    engine.hand_over("bound", "chained")
     stitched = Stitched(
         bindings=replace(writer, schema.BINDINGS, "bound", key=("uid", "valid_from")),
         chains=replace(writer, schema.CHAINS, "chained", key=("chain_id",)),

@@ -19,7 +19,16 @@ from pipelines.formats.format import Options
 from pipelines.lake.store import Lake
 from pipelines.pull.decompress import MAX_EXPANDED
 from pipelines.pull.files import REST, find
-from pipelines.settings import CONFIG_VARIABLE, DetectorLimits, File, LakeSettings, Settings, SourceHead, load
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    DetectorLimits,
+    File,
+    LakeSettings,
+    Settings,
+    SourceHead,
+    SparkSettings,
+    load,
+)
 from tests.machine import ROOT
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -40,6 +49,7 @@ def shown(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
     keys = {}
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else field.get_default(call_default_factory=True)
+        default = "" if isinstance(default, BaseModel) else default
         written = default if default == "required" else plain.get(default, f"`{default}`") if default != {} else "none"
         keys[prefix + (field.alias or name)] = written
     return keys
@@ -72,7 +82,7 @@ def test_the_example_is_valid_and_its_paths_are_relative_to_it(loaded: Settings,
 
 
 def test_the_example_shows_every_key(loaded: Settings) -> None:
-    for model in (File, LakeSettings, DetectorLimits, WebhookSettings):
+    for model in (File, LakeSettings, SparkSettings, DetectorLimits, WebhookSettings):
         assert [key for key in shown(model) if not re.search(rf"^[ {{-]*{key}:", EXAMPLE, re.MULTILINE)] == []
     assert {source.format.name for source in loaded.sources} <= set(all_formats())
     assert {entry.type for entry in loaded.alerts} == set(all_destinations())
@@ -80,7 +90,7 @@ def test_the_example_shows_every_key(loaded: Settings) -> None:
 
 def test_the_tables_name_every_key_with_its_default() -> None:
     top, source, alert = rows("# The configuration"), rows("## Sources"), rows("## Alerts")
-    nested = {"lake": LakeSettings, "detectors": DetectorLimits}
+    nested = {"lake": LakeSettings, "spark": SparkSettings, "detectors": DetectorLimits}
     for prefix, model in nested.items():
         assert differing(model, top, f"{prefix}.") == []
     own = {key: value for key, value in shown(File).items() if key not in nested}

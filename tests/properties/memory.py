@@ -93,7 +93,7 @@ class MemoryLake(Lake):
         """It is always of the present version."""
 
     @contextmanager
-    def writing(self, threads: int | None = None) -> Iterator[Writer]:  # noqa: ARG002
+    def writing(self, threads: int | None = None, *, flushed: bool = False) -> Iterator[Writer]:  # noqa: ARG002
         prepare_folders(self)
         with self._session() as connection:
             connection.execute("BEGIN")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import settings
 from pipelines.formats import text
 from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT
 from pipelines.ingest.parse import parse_records
+from pipelines.lake.duckdb_engine import DuckDBEngines
 from pipelines.settings import Source
 from tests.machine import ROOT
 from tests.pipelines.formats.samples import Sample, pieces, samples, table
@@ -74,7 +76,7 @@ def read(one: Sample, raws: list[str]) -> None:
     """Give the records to the format as ingest does, and see that each comes back once with an outcome."""
     source = Source("s", one.format, "corp", "*", ROOT, one.options, keep_secrets=False)
     started = time.monotonic()
-    told, given = parse_records(source, table(raws))
+    told, given = parse_records(DuckDBEngines(), Path(), source, table(raws))
     assert time.monotonic() - started < SECONDS
     assert sorted(told["record_id"].to_pylist(), key=int) == [str(at) for at in range(len(raws))]
     for outcome, reason, moment in zip(

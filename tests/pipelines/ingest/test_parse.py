@@ -11,6 +11,7 @@ import pytest
 from pipelines.formats import all_formats
 from pipelines.formats.format import RECORDS_IN
 from pipelines.ingest.parse import parse_records
+from pipelines.lake.duckdb_engine import DuckDBEngines
 from pipelines.settings import Source
 
 
@@ -24,7 +25,7 @@ def okta(published: str) -> tuple[str, str | None]:
     row = dict.fromkeys(RECORDS_IN.names) | {
         "record_id": "r1", "source": "okta", "realm": "corp.okta.example", "raw": raw,
     }  # fmt: skip
-    actions, _ = parse_records(source, pa.Table.from_pylist([row], schema=RECORDS_IN))
+    actions, _ = parse_records(DuckDBEngines(), Path(), source, pa.Table.from_pylist([row], schema=RECORDS_IN))
     (found,) = actions.select(["outcome", "reason"]).to_pylist()
     return found["outcome"], found["reason"]
 
