@@ -23,7 +23,7 @@ from tests.end_to_end.small import Estate, assume, event, squid_line
 
 START_SECONDS = 180
 RUN_MS = 240_000
-PAGE_MS = 60_000
+PAGE_MS = 120_000
 STOP_SECONDS = 90
 """How long to wait at most where the machine has much else to do; a quiet one needs a tenth of it."""
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-PATIENCE = 8.0
+PATIENCE = 40.0
 """Seconds that a program may take to answer its port."""
 
 
@@ -51,7 +51,8 @@ def running(argv: Sequence[str], port: int, output: Path, zone: str = "UTC") -> 
 def _answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        # A port that nobody listens on yet may be given to the probe itself, which then answers itself.
+        return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
 class _Answer(BaseHTTPRequestHandler):
