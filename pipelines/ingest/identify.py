@@ -149,6 +149,9 @@ def contents(engine: Engine) -> None:
              ON e.event_uid = t.event_uid
         """,
     )
+    if engine.query("SELECT record_id FROM spellings LIMIT 1").num_rows == 0:
+        engine.let("contents", CANONICAL.empty_table())
+        return
     engine.let(
         "spelled",
         """
