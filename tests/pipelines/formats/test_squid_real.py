@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -74,8 +75,13 @@ def squid() -> Iterator[dict[str, Any]]:
     if not HELPER.exists():
         lacking(f"Squid's helper {HELPER} is not installed")
     # Not pytest's folder: a Squid that root starts goes on as another user, who cannot enter that.
-    with tempfile.TemporaryDirectory(prefix="squid-") as place:
-        yield _carried(binary, Path(place))
+    # Nor may it have what a run before has set for the lake's sake.
+    umask = os.umask(0o022)
+    try:
+        with tempfile.TemporaryDirectory(prefix="squid-") as place:
+            yield _carried(binary, Path(place))
+    finally:
+        os.umask(umask)
 
 
 def _carried(binary: str, folder: Path) -> dict[str, Any]:
