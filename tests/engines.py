@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
 from pipelines.lake import spark_session
 from pipelines.lake.configured import EngineChoice
 from pipelines.lake.engines import EngineError
-from tests.machine import lacking
+from tests.machine import lacking, module
 
 SMALL = {
     "spark.sql.shuffle.partitions": "1",
@@ -31,7 +30,7 @@ SPARK = EngineChoice("spark", "local[2]", SMALL)
 
 def need_spark() -> None:
     """Skip, or fail under CI, where there is no Java or no pyspark."""
-    pytest.importorskip("pyspark")
+    module("pyspark")
     try:
         spark_session.java()
     except EngineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -33,3 +34,9 @@ def program(name: str) -> str:
     if found is None:
         lacking(f"the program {name} is not installed")
     return str(found)
+
+
+def module(name: str) -> None:
+    """A Python package that an extra brings."""
+    if importlib.util.find_spec(name) is None:
+        lacking(f"the package {name} is not installed")

@@ -23,8 +23,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import auth0_sql, one_batch
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import json_values
 
 
@@ -38,9 +37,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         auth0_sql.read(connection, records)
         found = connection.execute(auth0_sql.actions_sql()).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

@@ -18,9 +18,8 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.formats import one_batch
-from pipelines.formats.addresses import addresses
-from pipelines.formats.cloud_words import id_of, moment, told
-from pipelines.formats.format import ACTIONS_OUT, Options, Secret, Split, rows
+from pipelines.formats.format import Options, Secret, Split, action_rows
+from pipelines.formats.record_sql import id_of, moment, told
 from pipelines.formats.splitting import json_values
 
 ENVELOPE = (
@@ -113,12 +112,11 @@ def moment_of(*texts: str) -> str:
 def actions(
     records: pa.Table, shape: dict[str, Any], steps: dict[str, str], columns: dict[str, str]
 ) -> pa.Table:  # fmt: skip
-    """ACTIONS_OUT: a row a record, out of the step `events` (see `cloud_words.told`)."""
+    """ACTIONS_OUT: a row a record, out of the step `events` (see `record_sql.told`)."""
     with one_batch.connect() as connection:
         read(connection, records, shape, steps)
         found = connection.execute(told(columns)).to_arrow_table()
-    place = found.column_names.index("src_ip")
-    return rows(found.set_column(place, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def address(text: str) -> str:

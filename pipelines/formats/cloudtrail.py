@@ -33,11 +33,10 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import aws_containers, cloudtrail_grants
-from pipelines.formats.addresses import addresses
 from pipelines.formats.cloudtrail_gateway import events
 from pipelines.formats.cloudtrail_record import query
 from pipelines.formats.cloudtrail_resources import RESOURCES
-from pipelines.formats.format import ACTIONS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import Format, Options, Secret, Split, action_rows
 
 _OBTAINS_SELF: dict[str, tuple[str, ...]] = {
     "sts": (
@@ -158,8 +157,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
         f"SELECT record_id, {_OUTCOME} AS outcome, reason, {columns} FROM touching",
         {**events(records), **RESOURCES},
     )
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

@@ -28,8 +28,8 @@ import pyarrow as pa
 
 from pipelines.formats import azure_record, one_batch
 from pipelines.formats.azure_record import address, first, moment_of, split
-from pipelines.formats.cloud_words import texts
 from pipelines.formats.format import GRANTS_OUT, Format, Options, rows
+from pipelines.formats.record_sql import texts
 from pipelines.identifiers import Sql
 
 _SHAPE = {

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from pipelines import schema
+from pipelines.formats.addresses import addresses, hosts
 
 Category = Literal["proxy", "cloud", "token", "model", "tool", "approval"]
 IdScope = Literal["world", "realm", "none"]
@@ -134,3 +135,12 @@ def rows(columns: pa.Table, wanted: pa.Schema) -> pa.Table:
         for field in wanted
     ]
     return pa.table(arrays, schema=wanted)
+
+
+def action_rows(columns: pa.Table) -> pa.Table:
+    """`columns` brought to ACTIONS_OUT, with addresses and host names in one spelling, whatever the log's is."""
+    for name, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):
+        if name in columns.column_names:
+            at = columns.column_names.index(name)
+            columns = columns.set_column(at, name, spelled(columns[name].cast(pa.string())))
+    return rows(columns, ACTIONS_OUT)

@@ -31,10 +31,9 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import gcp_audit_grants, gcp_audit_sql, one_batch
-from pipelines.formats.addresses import addresses
-from pipelines.formats.cloud_words import once, told
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.gcp_audit_split import entries
+from pipelines.formats.record_sql import once, told
 
 
 class GcpOptions(Options):
@@ -122,8 +121,7 @@ def actions(records: pa.Table, options: GcpOptions) -> pa.Table:
     with one_batch.connect() as connection:
         gcp_audit_sql.read(connection, records, options.issuers)
         found = connection.execute(told(_COLUMNS)).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: GcpOptions) -> pa.Table:

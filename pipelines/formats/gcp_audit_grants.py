@@ -13,7 +13,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.cloud_words import moment
+from pipelines.formats.record_sql import moment
 
 TELLING = (
     "serviceAccountDelegationInfo|oauthClientId|ExchangeToken|GenerateAccessToken|GenerateIdToken|SignJwt|SignBlob"

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.cloud_words import id_of, moment, texts
+from pipelines.formats.record_sql import id_of, moment, texts
 from pipelines.identifiers import Sql
 
 _ENTRY: dict[str, Any] = {

@@ -26,8 +26,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import github_sql, one_batch
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import json_values
 
 
@@ -47,8 +46,7 @@ def actions(records: pa.Table, options: GitHubOptions) -> pa.Table:
     with one_batch.connect() as connection:
         github_sql.read(connection, records, options.managed_users)
         found = connection.execute(github_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: GitHubOptions) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import is_object, moment, scalar, structure, texts
+from pipelines.formats.record_sql import IDLE, moment, parse, scalar, texts, told
 from pipelines.identifiers import Sql
 
 _RUN = texts("workflow_run_id", "event")
@@ -30,14 +30,7 @@ def read(
 
     `managed_users`: nobody can change a login. With `only_telling`, records that can hold no grant are left out.
     """
-    connection.register("records", records)
-    where = f"WHERE regexp_matches(raw, '{_TELLING}')" if only_telling else ""
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE parsed AS
-        SELECT record_id, realm, {is_object("raw")} AS valid, {structure("raw", _EVENT)} AS e FROM records {where}
-        """
-    )
+    parse(connection, records, _EVENT, f"regexp_matches(raw, '{_TELLING}')" if only_telling else "true")
     connection.execute(f"CREATE TEMP TABLE events AS {_events(managed_users)}")
 
 
@@ -165,15 +158,7 @@ ACTION_COLUMNS = frozenset(_COLUMNS)
 
 def actions_sql() -> str:
     """A row an event, in the columns of ACTIONS_OUT that are filled."""
-    told = "reason IS NULL AND idle IS NULL"
-    columns = ", ".join(f"CASE WHEN {told} THEN {sql} END AS {name}" for name, sql in _COLUMNS.items())
-    return f"""
-        SELECT record_id, coalesce(reason, idle) AS reason,
-               CASE WHEN reason IS NOT NULL THEN 'error' WHEN idle IS NOT NULL THEN 'skipped' ELSE 'action' END
-                   AS outcome,
-               CASE WHEN {told} THEN document_id END AS native_id, {columns}
-        FROM events
-    """
+    return told(_COLUMNS, IDLE, "document_id")
 
 
 _SESSIONS = f"""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from pydantic import field_validator
@@ -30,6 +29,7 @@ from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split
 from pipelines.formats.haproxy_logformat import READ, SYSLOG, compiled
 from pipelines.formats.http_lines import Line, fields_sql
 from pipelines.formats.splitting import lines
+from pipelines.formats.zone import Zone
 
 
 class HaproxyOptions(Options):
@@ -40,7 +40,7 @@ class HaproxyOptions(Options):
 
     log_format: str | None = None
     captures: tuple[str, ...] = ()
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     authenticated: bool = False
 
     @field_validator("log_format")
@@ -57,15 +57,6 @@ class HaproxyOptions(Options):
         if secret:
             raise ValueError(f"{', '.join(secret)}: the proxy writes secrets into its log; do not capture them")
         return tuple(name.lower() for name in names)
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, OSError, ValueError) as problem:
-            raise ValueError(f"{name} is no time zone; write an IANA name such as Europe/Berlin") from problem
-        return name
 
 
 def split(stream: BinaryIO, at_rest: bool, options: HaproxyOptions) -> Iterator[Split]:  # noqa: ARG001

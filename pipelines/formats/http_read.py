@@ -5,8 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from pipelines.formats import http_sql, one_batch
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, rows
+from pipelines.formats.format import action_rows
 
 
 def actions(records: pa.Table, fields: str) -> pa.Table:
@@ -14,6 +13,4 @@ def actions(records: pa.Table, fields: str) -> pa.Table:
     with one_batch.connect() as connection:
         connection.register("records", records)
         found = connection.execute(http_sql.actions_sql(fields)).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)

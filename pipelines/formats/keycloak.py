@@ -22,16 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
-from pydantic import field_validator
 
 from pipelines.formats import keycloak_grants, keycloak_sql, one_batch
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.peek import begins_with_json
 from pipelines.formats.splitting import json_values, lines
+from pipelines.formats.zone import Zone
 
 
 class KeycloakOptions(Options):
@@ -40,18 +38,8 @@ class KeycloakOptions(Options):
     `quoted` says that this server quotes and sanitizes what it logs (Keycloak 23 and later, unless switched off).
     """
 
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     quoted: bool = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            msg = f"no time zone {name!r}; write an IANA name such as Europe/Berlin"
-            raise ValueError(msg) from error
-        return name
 
 
 def split(stream: BinaryIO, at_rest: bool, options: KeycloakOptions) -> Iterator[Split]:  # noqa: ARG001
@@ -65,8 +53,7 @@ def actions(records: pa.Table, options: KeycloakOptions) -> pa.Table:
     with one_batch.connect() as connection:
         keycloak_sql.read(connection, records, options.timezone, options.quoted)
         found = connection.execute(keycloak_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: KeycloakOptions) -> pa.Table:

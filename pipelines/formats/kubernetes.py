@@ -31,8 +31,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.formats import aws_containers, kubernetes_grants, kubernetes_sql, one_batch, plain_secrets
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.json_salvage import why_bad
 from pipelines.formats.pieces import joined, table_of
 from pipelines.formats.splitting import json_values
@@ -117,8 +116,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         kubernetes_sql.read(connection, records)
         found = connection.execute(kubernetes_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

@@ -14,8 +14,8 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import moment, scalar
 from pipelines.formats.kubernetes_sql import pod, token
+from pipelines.formats.record_sql import moment, scalar
 from pipelines.identifiers import Sql
 
 _MADE_FOR = "CASE WHEN by_component OR principal IS NOT DISTINCT FROM {} THEN 'proven' ELSE 'asserted' END"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import TEXTS, is_object, mail, moment, one_of, scalar, structure, texts
+from pipelines.formats.record_sql import IDLE, TEXTS, mail, moment, one_of, parse, scalar, texts, told
 from pipelines.identifiers import Sql
 
 _AUTH = "authentication.kubernetes.io"
@@ -58,14 +58,7 @@ def read(connection: duckdb.DuckDBPyConnection, records: pa.Table, only_telling:
 
     With `only_telling`, records that can hold no grant are left out.
     """
-    connection.register("records", records)
-    where = f"WHERE regexp_matches(raw, '{_TELLING}')" if only_telling else ""
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE parsed AS
-        SELECT record_id, realm, {is_object("raw")} AS valid, {structure("raw", _EVENT)} AS e FROM records {where}
-        """
-    )
+    parse(connection, records, _EVENT, f"regexp_matches(raw, '{_TELLING}')" if only_telling else "true")
     connection.execute(f"CREATE TEMP TABLE events AS {_events()}")
 
 
@@ -231,14 +224,5 @@ ACTION_COLUMNS = frozenset(_COLUMNS)
 
 def actions_sql() -> str:
     """A row an event, in the columns of ACTIONS_OUT that are filled."""
-    told = "reason IS NULL AND idle IS NULL"
-    columns = ", ".join(f"CASE WHEN {told} THEN {sql} END AS {name}" for name, sql in _COLUMNS.items())
     # A caller may send the audit id itself, and send one twice; the time of arrival is the server's.
-    native = "audit_id || coalesce('@' || nullif(e.requestReceivedTimestamp, ''), '')"
-    return f"""
-        SELECT record_id, coalesce(reason, idle) AS reason,
-               CASE WHEN reason IS NOT NULL THEN 'error' WHEN idle IS NOT NULL THEN 'skipped' ELSE 'action' END
-                   AS outcome,
-               CASE WHEN {told} THEN {native} END AS native_id, {columns}
-        FROM events
-    """
+    return told(_COLUMNS, IDLE, "audit_id || coalesce('@' || nullif(e.requestReceivedTimestamp, ''), '')")

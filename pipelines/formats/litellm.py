@@ -26,8 +26,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import litellm_sql, one_batch
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import json_values
 
 
@@ -41,9 +40,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         litellm_sql.read(connection, records)
         found = connection.execute(litellm_sql.actions_sql()).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

@@ -23,8 +23,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, ValidationInfo
 
 from pipelines.formats import mapping_sql, one_batch
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.mapping_checks import load
 from pipelines.formats.mapping_layout import COLUMNS, Layout
 from pipelines.formats.splitting import json_values, lines
@@ -56,11 +55,7 @@ def actions(records: pa.Table, options: MappingOptions) -> pa.Table:
         connection.register("records", records)
         connection.execute(f"CREATE TEMP TABLE read AS {mapping_sql.read_sql(options.mapping)}")
         found = connection.execute(mapping_sql.actions_sql(options.mapping)).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):
-        if column in found.column_names:
-            at = found.column_names.index(column)
-            found = found.set_column(at, column, spelled(found[column].cast(pa.string())))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: MappingOptions) -> pa.Table:

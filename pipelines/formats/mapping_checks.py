@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -14,6 +13,7 @@ import polars as pl
 from detectors import located
 from detectors.located import Located, Problem, Problems
 from pipelines.formats.mapping_layout import COLUMNS, WORDS, Grant, Layout, Time, Value, uses
+from pipelines.formats.zone import is_zone
 
 IDENTITIES = ("principal", "credential_uid", "session_uid", "delegator", "trace_uid")
 _EPOCHS = ("unix", "unix_ms", "unix_us", "unix_ns")
@@ -111,7 +111,7 @@ def _times(document: Located, layout: Layout) -> Iterator[Problem]:
     places: list[tuple[tuple[str | int, ...], Time]] = [(("time",), layout.time)]
     places += [(("grants", at, "expires"), one.expires) for at, one in enumerate(layout.grants) if one.expires]
     for at, time in places:
-        if time.zone is not None and not _is_zone(time.zone):
+        if time.zone is not None and not is_zone(time.zone):
             yield document.problem((*at, "zone"), f"{time.zone!r} is no zone such as UTC or Europe/Berlin")
         if time.format == "iso8601" or time.format in _EPOCHS:
             continue
@@ -124,14 +124,6 @@ def _times(document: Located, layout: Layout) -> Iterator[Problem]:
             yield document.problem((*at, "format"), "has no %z, so the key `zone` must say whose clock it is")
         elif said := _bad_format(time.format):
             yield document.problem((*at, "format"), said)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        return False
-    return True
 
 
 def _bad_format(line: str) -> str | None:

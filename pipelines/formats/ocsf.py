@@ -22,8 +22,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import ocsf_sql, one_batch, record_sql
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import json_values
 
 
@@ -44,9 +43,7 @@ def actions(records: pa.Table, options: OcsfOptions) -> pa.Table:
         record_sql.parse(connection, records, ocsf_sql.EVENT)
         connection.execute(f"CREATE TEMP TABLE events AS {ocsf_sql.events_sql(options.authenticated)}")
         found = connection.execute(record_sql.told(ocsf_sql.COLUMNS)).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: OcsfOptions) -> pa.Table:

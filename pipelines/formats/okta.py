@@ -31,8 +31,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.formats import okta_grants, okta_sql, one_batch
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.pieces import table_of
 from pipelines.formats.splitting import json_values
 
@@ -101,8 +100,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         okta_sql.read(connection, records)
         found = connection.execute(okta_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

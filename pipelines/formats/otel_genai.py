@@ -28,8 +28,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.formats import one_batch, otel_genai_sql
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows
 from pipelines.formats.pieces import table_of
 from pipelines.formats.splitting import json_values
 
@@ -95,9 +94,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         otel_genai_sql.read(connection, records)
         found = connection.execute(otel_genai_sql.actions_sql()).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

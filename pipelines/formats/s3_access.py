@@ -24,8 +24,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import one_batch, s3_access_sql
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows
 from pipelines.formats.splitting import lines
 
 
@@ -39,8 +38,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         connection.register("records", records)
         found = connection.execute(s3_access_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

@@ -25,8 +25,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipelines.formats import one_batch, spire_sql
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import lines
 
 
@@ -40,8 +39,7 @@ def actions(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     with one_batch.connect() as connection:
         spire_sql.read(connection, records)
         found = connection.execute(spire_sql.actions_sql()).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

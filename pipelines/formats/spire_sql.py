@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import is_object, moment, port, structure, texts
+from pipelines.formats.record_sql import IDLE, is_object, moment, port_of, structure, texts, told
 from pipelines.identifiers import Sql
 
 _KEYS = (
@@ -141,7 +141,7 @@ _COLUMNS = {
                        WHEN operation IN ('MintX509SVID', 'MintJWTSVID', 'NewDownstreamX509CA', 'CreateJoinToken')
                        THEN 'other' END""",
     "src_ip": "nullif(place.ip, '')",
-    "src_port": port("place.port"),
+    "src_port": port_of("place.port"),
     "status": "outcome_told",
     "status_code": "status_code",
     "error": "CASE WHEN outcome_told IN ('denied', 'failure') THEN coalesce(status_message, error) END",
@@ -159,14 +159,7 @@ ACTION_COLUMNS = frozenset(_COLUMNS)
 
 def actions_sql() -> str:
     """A row a line, in the columns of ACTIONS_OUT that are filled."""
-    told = "reason IS NULL AND idle IS NULL"
-    columns = ", ".join(f"CASE WHEN {told} THEN {sql} END AS {name}" for name, sql in _COLUMNS.items())
-    return f"""
-        SELECT record_id, coalesce(reason, idle) AS reason,
-               CASE WHEN reason IS NOT NULL THEN 'error' WHEN idle IS NOT NULL THEN 'skipped' ELSE 'action' END
-                   AS outcome, {columns}
-        FROM events
-    """
+    return told(_COLUMNS, IDLE, "CAST(NULL AS VARCHAR)")
 
 
 _BY_HAND = "starts_with(operation, 'Mint')"

@@ -29,8 +29,7 @@ import pyarrow as pa
 from pydantic import field_validator
 
 from pipelines.formats import http_secrets, one_batch
-from pipelines.formats.addresses import addresses, hosts
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows
 from pipelines.formats.splitting import lines
 from pipelines.formats.squid_logformat import compiled
 from pipelines.formats.squid_sql import COLUMNS, actions_sql
@@ -59,9 +58,7 @@ def actions(records: pa.Table, options: SquidOptions) -> pa.Table:
     with one_batch.connect() as connection:
         connection.register("records", records)
         found = connection.execute(actions_sql(compiled(options.logformat), options.authenticated)).to_arrow_table()
-    for column, spelled in (("src_ip", addresses), ("dst_ip", addresses), ("dst_host", hosts)):
-        found = found.set_column(found.column_names.index(column), column, spelled(found[column]))
-    return rows(found, ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: SquidOptions) -> pa.Table:  # noqa: ARG001

@@ -28,8 +28,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipelines.formats import one_batch, plain_secrets, vault_grants, vault_sql
-from pipelines.formats.addresses import addresses
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, Format, Options, Secret, Split, rows
+from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split, action_rows, rows
 from pipelines.formats.splitting import json_values
 
 
@@ -84,8 +83,7 @@ def actions(records: pa.Table, options: VaultOptions) -> pa.Table:
     with one_batch.connect() as connection:
         vault_sql.read(connection, records, options.issuers)
         found = connection.execute(vault_sql.actions_sql(options.device)).to_arrow_table()
-    column = found.column_names.index("src_ip")
-    return rows(found.set_column(column, "src_ip", addresses(found["src_ip"])), ACTIONS_OUT)
+    return action_rows(found)
 
 
 def grants(records: pa.Table, options: VaultOptions) -> pa.Table:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import moment, scalar
+from pipelines.formats.record_sql import moment, scalar
 from pipelines.formats.vault_sql import accessor, entity
 from pipelines.identifiers import Sql
 

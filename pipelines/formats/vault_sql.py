@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
-from pipelines.formats.json_sql import TEXTS, is_object, moment, one_of, port, scalar, structure, texts
+from pipelines.formats.record_sql import IDLE, TEXTS, moment, one_of, parse, port_of, scalar, texts, told
 from pipelines.identifiers import Sql
 
 _AUTH = {
@@ -50,14 +50,7 @@ def read(
 
     With `only_telling`, records that can hold no grant are left out.
     """
-    connection.register("records", records)
-    where = f"WHERE contains(raw, '{_TELLING}')" if only_telling else ""
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE parsed AS
-        SELECT record_id, realm, {is_object("raw")} AS valid, {structure("raw", _LINE)} AS e FROM records {where}
-        """
-    )
+    parse(connection, records, _LINE, f"contains(raw, '{_TELLING}')" if only_telling else "true")
     connection.execute("CREATE TEMP TABLE issuers (mount VARCHAR, issuer VARCHAR)")
     for mount, name in issuers.items():
         connection.execute("INSERT INTO issuers VALUES (?, ?)", [mount.strip("/"), name])
@@ -184,7 +177,7 @@ _COLUMNS = {
                                  ELSE 'proven' END""",
     "obtains": _OBTAINS,
     "src_ip": "coalesce(nullif(place.ip, ''), e.request.remote_address)",
-    "src_port": f"coalesce({port('e.request.remote_port')}, {port('place.port')})",
+    "src_port": f"coalesce({port_of('e.request.remote_port')}, {port_of('place.port')})",
     "user_agent": """nullif(e.request.headers['user-agent'][1], '')""",
     "status": "status",
     "error": "CASE WHEN status IN ('denied', 'failure') THEN error END",
@@ -202,15 +195,5 @@ ACTION_COLUMNS = frozenset(_COLUMNS)
 
 def actions_sql(device: str | None) -> str:
     """A row a line, in the columns of ACTIONS_OUT that are filled."""
-    told = "reason IS NULL AND idle IS NULL"
-    columns = ", ".join(f"CASE WHEN {told} THEN {sql} END AS {name}" for name, sql in _COLUMNS.items())
     by = "'@" + device.replace("'", "''") + "'" if device else "''"
-    return f"""
-        SELECT record_id, coalesce(reason, idle) AS reason,
-               CASE WHEN reason IS NOT NULL THEN 'error' WHEN idle IS NOT NULL THEN 'skipped' ELSE 'action' END
-                   AS outcome,
-               CASE WHEN {told} THEN request_id || CASE WHEN answered THEN '' ELSE '/request' END || {by} END
-                   AS native_id,
-               {columns}
-        FROM events
-    """
+    return told(_COLUMNS, IDLE, f"request_id || CASE WHEN answered THEN '' ELSE '/request' END || {by}")

@@ -22,7 +22,6 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from pydantic import field_validator
@@ -30,6 +29,7 @@ from pydantic import field_validator
 from pipelines.formats import http_read, http_secrets, http_sql, one_batch
 from pipelines.formats.format import GRANTS_OUT, Format, Options, Secret, Split
 from pipelines.formats.splitting import json_values
+from pipelines.formats.zone import Zone
 from pipelines.identifiers import Sql
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -75,7 +75,7 @@ class ZscalerOptions(Options):
     """`feed` is the output format of the NSS feed, `timezone` the feed's; `authenticated`: it knows its users."""
 
     feed: str | None = None
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     authenticated: bool = False
 
     @field_validator("feed")
@@ -83,15 +83,6 @@ class ZscalerOptions(Options):
     def _readable(cls, feed: str | None) -> str | None:
         keys(feed)
         return feed
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, OSError, ValueError) as problem:
-            raise ValueError(f"{name} is no time zone; write an IANA name such as Europe/Berlin") from problem
-        return name
 
 
 @lru_cache(maxsize=64)

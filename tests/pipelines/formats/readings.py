@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import io
-import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, Format, Options
-from pipelines.formats.secrets import redact
+from pipelines.formats.format import Format, Options
+from tests.pipelines.formats import format_rows
+from tests.pipelines.formats.format_rows import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[3] / "data/samples"
-KEY = b"k" * 32
-
-
-def records(texts: list[Any], realm: str) -> pa.Table:
-    """RECORDS_IN of texts; what is no text is written as JSON."""
-    raw = [text if isinstance(text, str) else json.dumps(text) for text in texts]
-    count = len(raw)
-    return pa.table([[str(i) for i in range(count)], ["s"] * count, [realm] * count, raw], schema=RECORDS_IN)
+__all__ = ["SAMPLES", "granted", "json_values", "mutated", "read", "redacted", "split", "told"]
 
 
 def read(log: Format, texts: list[Any], realm: str = "prod", options: Options | None = None) -> list[dict[str, Any]]:
     """The actions, one a record."""
-    found = log.actions(records(texts, realm), options or log.options())
-    assert found.schema == ACTIONS_OUT
-    rows = {int(row["record_id"]): row for row in found.to_pylist()}
-    assert len(rows) == found.num_rows == len(texts)
-    for row in rows.values():
-        assert row["outcome"] in {"action", "error", "skipped"}
-        assert (row["reason"] is None) == (row["outcome"] == "action")
-        filled = {name for name, value in row.items() if value is not None}
-        assert filled - {"outcome", "reason", "native_id", "record_id"} <= log.observes
-    return [rows[i] for i in range(len(texts))]
+    return format_rows.read(log, texts, realm, **(options.model_dump() if options else {}))
 
 
 def granted(log: Format, *texts: Any, realm: str = "prod", options: Options | None = None) -> list[dict[str, Any]]:
     """The grants, by record, kind and child."""
-    found = log.grants(records(list(texts), realm), options or log.options())
-    assert found.schema == GRANTS_OUT
-    return sorted(found.to_pylist(), key=lambda row: (int(row["record_id"]), row["kind"], row["child_uid"]))
+    return format_rows.granted(log, list(texts), realm, **(options.model_dump() if options else {}))
 
 
 def split(log: Format, stream: bytes, options: Options | None = None) -> list[str]:
@@ -58,8 +38,7 @@ def split(log: Format, stream: bytes, options: Options | None = None) -> list[st
 
 def redacted(log: Format, texts: list[str]) -> list[str]:
     """The texts as they are stored."""
-    stored: list[str] = pl.Series(redact(pa.array(texts), KEY, log.secrets, spaced=log.spaced)).to_list()
-    return stored
+    return [format_rows.redacted(log, text) for text in texts]
 
 
 def told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

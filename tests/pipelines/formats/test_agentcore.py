@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from pipelines.formats import secrets
 from pipelines.formats.agentcore import FORMAT
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, Options
+from pipelines.formats.format import Options
 from tests.pipelines.formats.cloudtrail_events import WRONG_TYPES
+from tests.pipelines.formats.format_rows import granted, read
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data/samples/agentcore"
 SAMPLE = SAMPLES / "gateway.jsonl"
@@ -23,19 +24,9 @@ LINES: list[dict[str, Any]] = [json.loads(line) for line in SAMPLE.read_text().s
 STARTED, RECEIVED, EXECUTED, ANSWERED, LISTED, REFUSED = LINES
 
 
-def table(*records: Any) -> pa.Table:
-    raw = [each if isinstance(each, str) else json.dumps(each) for each in records]
-    count = len(raw)
-    return pa.table([[f"r{n}" for n in range(count)], ["g"] * count, [None] * count, raw], schema=RECORDS_IN)
-
-
 def actions(*records: Any) -> list[dict[str, Any]]:
     """The rows in the order of the records; there is one for each, whatever the records are."""
-    found = FORMAT.actions(table(*records), Options())
-    assert found.schema.equals(ACTIONS_OUT)
-    rows = {row["record_id"]: row for row in found.to_pylist()}
-    assert len(rows) == found.num_rows == len(records)
-    return [rows[f"r{n}"] for n in range(len(records))]
+    return read(FORMAT, list(records), "aws")
 
 
 def logged(log: Any, failed: Any = False, **more: Any) -> dict[str, Any]:
@@ -54,7 +45,7 @@ def test_the_sample_has_its_expected_rows() -> None:
          if value is not None and name != "record_id"}
         for row in rows
     ] == json.loads((SAMPLES / "expected.json").read_text())  # fmt: skip
-    assert FORMAT.grants(table(*raws), Options()).equals(GRANTS_OUT.empty_table())
+    assert granted(FORMAT, raws, "aws") == []
     filled = {name for row in rows for name, value in row.items() if value is not None}
     assert filled - {"record_id", "outcome", "reason"} == FORMAT.observes
 

@@ -15,28 +15,19 @@ from hypothesis import strategies as st
 
 from pipelines.formats import secrets
 from pipelines.formats.bedrock_invocation import FORMAT
-from pipelines.formats.format import ACTIONS_OUT, GRANTS_OUT, RECORDS_IN, Options
+from pipelines.formats.format import Options
 from tests.machine import shared
 from tests.pipelines.formats.cloudtrail_events import HOSTILE, WRONG_TYPES
+from tests.pipelines.formats.format_rows import granted, read
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data/samples/bedrock_invocation"
 SAMPLE = SAMPLES / "20260105T091400000Z_sample.json"
 CONVERSE: dict[str, Any] = json.loads(SAMPLE.read_text().splitlines()[0])
 
 
-def table(*records: Any) -> pa.Table:
-    raw = [each if isinstance(each, str) else json.dumps(each) for each in records]
-    count = len(raw)
-    return pa.table([[f"r{n}" for n in range(count)], ["b"] * count, [None] * count, raw], schema=RECORDS_IN)
-
-
 def actions(*records: Any) -> list[dict[str, Any]]:
     """The rows in the order of the records; there is one for each, whatever the records are."""
-    found = FORMAT.actions(table(*records), Options())
-    assert found.schema.equals(ACTIONS_OUT)
-    rows = {row["record_id"]: row for row in found.to_pylist()}
-    assert len(rows) == found.num_rows == len(records)
-    return [rows[f"r{n}"] for n in range(len(records))]
+    return read(FORMAT, list(records), "aws")
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -71,7 +62,7 @@ def test_the_sample_has_its_expected_rows() -> None:
          if value is not None and name != "record_id"}
         for row in rows
     ] == json.loads((SAMPLES / "expected.json").read_text())  # fmt: skip
-    assert FORMAT.grants(table(*raws), Options()).equals(GRANTS_OUT.empty_table())
+    assert granted(FORMAT, raws, "aws") == []
     filled = {name for row in rows for name, value in row.items() if value is not None}
     assert filled - {"record_id", "outcome", "native_id"} == FORMAT.observes
 
@@ -81,8 +72,8 @@ def test_tokens_of_the_prompt_are_counted_whether_cached_or_not() -> None:
         (10, None, None, 10), (10, 5, 3, 18), (0, 5, 0, 5), (None, 5, 3, None), ("12", "3", 0, 15), (-1, 0, 0, None),
         (1.0, 0, 0, 1), ([], {}, "x", None),
     ]  # fmt: skip
-    for fresh, read, written, expected in cases:
-        record = changed(input={"inputTokenCount": fresh, "cacheReadInputTokenCount": read,
+    for fresh, cached, written, expected in cases:
+        record = changed(input={"inputTokenCount": fresh, "cacheReadInputTokenCount": cached,
                                 "cacheWriteInputTokenCount": written})  # fmt: skip
         assert told(record, "tokens_in") == (expected,)
     assert told(changed(output={}), "tokens_out", "tokens_in") == (None, 2460)
