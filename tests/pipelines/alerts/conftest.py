@@ -12,9 +12,12 @@ import pyarrow as pa
 import pytest
 
 from pipelines import schema
+from pipelines.alerts import deliver as delivery
 from pipelines.alerts import outbox
+from pipelines.alerts.deliver import DeliverySummary
 from pipelines.alerts.destination import DestinationSettings
 from pipelines.alerts.destinations.webhook import WebhookSettings
+from pipelines.alerts.receiver import Receiver
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NOW = datetime(2026, 3, 9, 12, 0)
@@ -165,3 +168,26 @@ def queue(store: Store) -> Callable[..., list[str]]:
 def tables() -> tuple[Callable[..., pa.Table], Callable[..., pa.Table]]:
     """Makers of a findings table and of a changes table."""
     return findings_table, changes_table
+
+
+@pytest.fixture
+def deliver(store: Any, clock: Any) -> Callable[..., DeliverySummary]:
+    def run(destinations: Sequence[Any], until_done: float | None = None, **more: Any) -> DeliverySummary:
+        return delivery.deliver(
+            store.read,
+            store.write,
+            destinations,
+            now=clock,
+            sleep=clock.sleep,
+            jitter=lambda: 1.0,
+            until_done=until_done,
+            **more,
+        )
+
+    return run
+
+
+@pytest.fixture
+def receive(secret: str, clock: Any) -> Callable[..., Receiver]:
+    """A receiver whose clock is the test's."""
+    return lambda script=(): Receiver([secret], script, clock=clock.seconds)
